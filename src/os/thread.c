@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#include "os/thread.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
+
+#include "os/memory.h"
+
+bool (*dbp_thread_hook)(void) = NULL;
+_Thread_local uint32_t dbp_thread_id_cached __attribute__((tls_model("initial-exec"))) = 0;
+uint32_t dbp_fork_count = 0;
+
+struct start {
+    void (*run)(void *arg);
+    void *arg;
+    const char *name;
+};
+
+static void *begin(void *opaque) {
+    struct start start = *(struct start *)opaque;
+    dbp_memory_free(opaque);
+#if defined(__linux__)
+    pthread_setname_np(pthread_self(), start.name);
+#endif
+    start.run(start.arg);
+    return NULL;
+}
+
+bool dbp_thread_start(void (*run)(void *arg), void *arg, const char *name) {
+    struct start *start = dbp_thread_hook && !dbp_thread_hook() ? NULL : dbp_memory_alloc(sizeof *start);
+    if (!start)
+        return false;
+    *start = (struct start){run, arg, name};
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_t thread;
+    bool started = pthread_create(&thread, NULL, begin, start) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!started) {
+        dbp_memory_free(start);
+        return false;
+    }
+    pthread_detach(thread);
+    return true;
+}
+
+void dbp_thread_yield(void) { sched_yield(); }
+
+uint32_t dbp_thread_id_slow(void) {
+#if defined(__linux__)
+    dbp_thread_id_cached = (uint32_t)syscall(SYS_gettid);
+#else
+    static uint32_t next = 0;
+    dbp_thread_id_cached = __atomic_add_fetch(&next, 1, __ATOMIC_RELAXED);
+#endif
+    return dbp_thread_id_cached;
+}
+
+static void forked(void) {
+    /* Only stores: this runs in the child between fork and whatever comes next. */
+    dbp_fork_count++;
+    dbp_thread_id_cached = 0;
+}
+
+static void watch(void) { pthread_atfork(NULL, NULL, forked); }
+
+void dbp_fork_watch(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch);
+}
