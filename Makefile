@@ -32,7 +32,7 @@ model:    ## check the SPIN models of the lending core
 
 lint:     ## format, static analysis, layers
 	@scripts/install-deps lint
-	@scripts/lint
+	@BUILD=$(BUILD) scripts/lint
 
 format:   ## rewrite the C files in the house format
 	@scripts/install-deps lint
