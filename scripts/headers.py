@@ -95,6 +95,34 @@ def opening(header):
     return re.sub(r"^SPDX-.*\n+", "", text)
 
 
+@dataclass
+class Option:
+    kind: str
+    field: str
+    key: str
+    default: str
+    least: str
+    most: str
+    text: str
+
+
+def table(macro, header, pattern):
+    """The rows of an X-macro, as tuples of their captured parts."""
+    text = re.search(rf"#define {macro}\(X\)((?:.*\\\n)*.*\n)", (INCLUDE / header).read_text())[1]
+    return re.findall(pattern, text.replace("\\\n", "\n"), re.DOTALL)
+
+
+def statuses():
+    """(number, name without its prefix, meaning) of each status."""
+    return table("DBPOOL_STATUSES", "dbpool.h", r'X\((\d+), (\w+), "([^"]*)"\)')
+
+
+def options():
+    row = r'X\((\w+), (\w+), "(\w+)", ([^,]+), ([^,]+), ([^,]+),\s*((?:"[^"]*"\s*)+)\)'
+    for *parts, text in table("DBPOOL_OPTIONS", "options.h", row):
+        yield Option(*parts, "".join(re.findall(r'"([^"]*)"', text)))
+
+
 def headers():
     return sorted(INCLUDE.glob("*.h"))
 
