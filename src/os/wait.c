@@ -7,6 +7,7 @@
 #include "os/clock.h"
 
 bool (*dbp_wait_hook)(dbp_atomic_u32 *word, uint32_t expected, int64_t deadline_ns) = NULL;
+void (*dbp_wake_hook)(dbp_atomic_u32 *word, bool all) = NULL;
 
 static struct timespec timespec_of(int64_t ns) {
     return (struct timespec){.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
@@ -32,9 +33,9 @@ static bool sleep_on(dbp_atomic_u32 *word, uint32_t expected, int64_t deadline_n
     }
 }
 
-void dbp_wake_one(dbp_atomic_u32 *word) { syscall(SYS_futex, &word->raw, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0); }
-
-void dbp_wake_all(dbp_atomic_u32 *word) { syscall(SYS_futex, &word->raw, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0); }
+static void wake_on(dbp_atomic_u32 *word, bool all) {
+    syscall(SYS_futex, &word->raw, FUTEX_WAKE_PRIVATE, all ? INT_MAX : 1, NULL, NULL, 0);
+}
 
 #else
 
@@ -80,14 +81,13 @@ static bool sleep_on(dbp_atomic_u32 *word, uint32_t expected, int64_t deadline_n
     return in_time;
 }
 
-void dbp_wake_all(dbp_atomic_u32 *word) {
+static void wake_on(dbp_atomic_u32 *word, bool all) {
+    (void)all;
     struct bucket *bucket = bucket_of(word);
     pthread_mutex_lock(&bucket->mutex);
     pthread_cond_broadcast(&bucket->changed);
     pthread_mutex_unlock(&bucket->mutex);
 }
-
-void dbp_wake_one(dbp_atomic_u32 *word) { dbp_wake_all(word); }
 
 #endif
 
@@ -95,6 +95,19 @@ bool dbp_wait(dbp_atomic_u32 *word, uint32_t expected, int64_t deadline_ns) {
     if (dbp_wait_hook)
         return dbp_wait_hook(word, expected, deadline_ns);
     return sleep_on(word, expected, deadline_ns);
+}
+
+/* Under the hooks too the system is told: mutexes sleep there. */
+void dbp_wake_one(dbp_atomic_u32 *word) {
+    if (dbp_wake_hook)
+        dbp_wake_hook(word, false);
+    wake_on(word, false);
+}
+
+void dbp_wake_all(dbp_atomic_u32 *word) {
+    if (dbp_wake_hook)
+        dbp_wake_hook(word, true);
+    wake_on(word, true);
 }
 
 void dbp_mutex_lock_slow(dbp_mutex *mutex) {

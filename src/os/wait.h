@@ -22,6 +22,9 @@ void dbp_wake_all(dbp_atomic_u32 *word);
 /* When set (by a test with a clock of its own), called instead of sleeping; returns as dbp_wait does. */
 extern bool (*dbp_wait_hook)(dbp_atomic_u32 *word, uint32_t expected, int64_t deadline_ns);
 
+/* When set (by the same test), told of every wake-up, before the system is. */
+extern void (*dbp_wake_hook)(dbp_atomic_u32 *word, bool all);
+
 /* A mutex of one word: 0 free, 1 held, 2 held and perhaps waited for. Zero-initialised; not recursive. */
 typedef struct dbp_mutex {
     dbp_atomic_u32 word;
