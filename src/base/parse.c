@@ -52,8 +52,16 @@ static int64_t unit_ns(const char *name) {
     static const struct {
         const char *name;
         int64_t ns;
-    } units[] = {{"", 1000000000},  {"ns", 1},           {"us", 1000},           {"ms", 1000000},
-                 {"s", 1000000000}, {"min", 60000000000}, {"h", 3600000000000}, {"d", 86400000000000}};
+    } units[] = {
+        {"",    1000000000    },
+        {"ns",  1             },
+        {"us",  1000          },
+        {"ms",  1000000       },
+        {"s",   1000000000    },
+        {"min", 60000000000   },
+        {"h",   3600000000000 },
+        {"d",   86400000000000}
+    };
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
         if (strcmp(name, units[i].name) == 0)
             return units[i].ns;
@@ -69,7 +77,8 @@ static size_t count_significant(const char *text) {
     return count;
 }
 
-/* More digits behind the point than this, the last no zero, are no whole number of nanoseconds in any unit: a day, the longest, has 2^16 * 3^3 * 5^11. */
+/* More digits behind the point than this, the last no zero, are no whole number of nanoseconds in any unit: the longest, a day, has
+ * 2^16 * 3^3 * 5^11. */
 #define FRACTION_DIGITS 16
 
 /* The part of `unit` that the digits behind the point stand for, or -1 if that is no whole number. */
@@ -131,4 +140,15 @@ size_t dbp_parse_utf8(const char *text) {
         if ((at[i] & 0xC0) != 0x80)
             return 0;
     return tail ? tail + 1 : 0;
+}
+
+bool dbp_parse_is_plain(const char *text) {
+    size_t step = 0;
+    for (; *text; text += step) {
+        unsigned char first = (unsigned char)*text;
+        step = dbp_parse_utf8(text);
+        if (step == 0 || first < 0x20 || first == 0x7F)
+            return false;
+    }
+    return true;
 }

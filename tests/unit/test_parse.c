@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "base/parse.h"
@@ -43,7 +44,14 @@ static void expect_refusals(parse_fn parse, const char *const *cases, size_t cou
 static void a_whole_number_is_read(void **state) {
     (void)state;
     static const number cases[] = {
-        {"0", 0}, {"-0", 0}, {"7", 7}, {"-7", -7}, {"007", 7}, {"32767", 32767}, {"9223372036854775807", INT64_MAX}, {"-9223372036854775808", INT64_MIN},
+        {"0", 0},
+        {"-0", 0},
+        {"7", 7},
+        {"-7", -7},
+        {"007", 7},
+        {"32767", 32767},
+        {"9223372036854775807", INT64_MAX},
+        {"-9223372036854775808", INT64_MIN},
     };
     expect_numbers(dbp_parse_int, cases, COUNT(cases));
 }
@@ -51,8 +59,28 @@ static void a_whole_number_is_read(void **state) {
 static void what_is_no_whole_number_is_refused(void **state) {
     (void)state;
     static const char *const cases[] = {
-        "",     "-",   "+1",  "--1", " 1",   "1 ",       "1.0",       "1e3",        "0x10", "1_000", "1,000", "abc", "1a",
-        "\t1", "1\n", "- 1", "٣",   "1\xFF", "infinity", "99999999999999999999", "9223372036854775808", "-9223372036854775809",
+        "",
+        "-",
+        "+1",
+        "--1",
+        " 1",
+        "1 ",
+        "1.0",
+        "1e3",
+        "0x10",
+        "1_000",
+        "1,000",
+        "abc",
+        "1a",
+        "\t1",
+        "1\n",
+        "- 1",
+        "٣",
+        "1\xFF",
+        "infinity",
+        "99999999999999999999",
+        "9223372036854775808",
+        "-9223372036854775809",
     };
     expect_refusals(dbp_parse_int, cases, COUNT(cases));
 }
@@ -63,7 +91,8 @@ static void a_truth_is_read_in_any_case(void **state) {
         const char *text;
         bool value;
     } cases[] = {
-        {"true", true}, {"yes", true}, {"on", true}, {"1", true}, {"True", true}, {"ON", true}, {"false", false}, {"no", false}, {"off", false}, {"0", false}, {"FALSE", false},
+        {"true", true},   {"yes", true}, {"on", true},   {"1", true},  {"True", true},   {"ON", true},
+        {"false", false}, {"no", false}, {"off", false}, {"0", false}, {"FALSE", false},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         bool value = !cases[i].value;
@@ -74,7 +103,8 @@ static void a_truth_is_read_in_any_case(void **state) {
 
 static void what_is_no_truth_is_refused(void **state) {
     (void)state;
-    static const char *const cases[] = {"", "t", "f", "y", "n", "2", "-1", "00", "01", "true ", " true", "truee", "tru", "none", "null", "enabled"};
+    static const char *const cases[] = {"",   "t",     "f",     "y",     "n",   "2",    "-1",   "00",
+                                        "01", "true ", " true", "truee", "tru", "none", "null", "enabled"};
     for (size_t i = 0; i < COUNT(cases); i++) {
         bool value = true;
         assert_false(dbp_parse_bool(cases[i], &value));
@@ -122,12 +152,51 @@ static void none_is_minus_one(void **state) {
 static void what_is_no_duration_is_refused(void **state) {
     (void)state;
     static const char *const cases[] = {
-        "", "s", "ms", ".", ".5", "5.", "5.s", "1..5", "1.5.5s", "1,5", "-2", "-1s", "-0", "-0.5", "+1", " 1", "1 ", "1 s", "1m", "1M", "1S", "1sec", "1w", "1µs",
-        "1e3", "1e3s", "0x1p3", "inf", "nan", "1sms", "never", "-1 ", "no",
+        "",
+        "s",
+        "ms",
+        ".",
+        ".5",
+        "5.",
+        "5.s",
+        "1..5",
+        "1.5.5s",
+        "1,5",
+        "-2",
+        "-1s",
+        "-0",
+        "-0.5",
+        "+1",
+        " 1",
+        "1 ",
+        "1 s",
+        "1m",
+        "1M",
+        "1S",
+        "1sec",
+        "1w",
+        "1µs",
+        "1e3",
+        "1e3s",
+        "0x1p3",
+        "inf",
+        "nan",
+        "1sms",
+        "never",
+        "-1 ",
+        "no",
         /* finer than a nanosecond */
-        "0.5ns", "1.0000000001", "0.0001us", "0.00000000000000001d", "0.33333333333333333333333333333333333h",
+        "0.5ns",
+        "1.0000000001",
+        "0.0001us",
+        "0.00000000000000001d",
+        "0.33333333333333333333333333333333333h",
         /* too long */
-        "106752d", "9223372036.854775808", "9223372036854775808ns", "9223372037", "99999999999999999999999999999999ns",
+        "106752d",
+        "9223372036.854775808",
+        "9223372036854775808ns",
+        "9223372037",
+        "99999999999999999999999999999999ns",
     };
     expect_refusals(dbp_parse_duration, cases, COUNT(cases));
 }
@@ -177,14 +246,39 @@ static void only_well_formed_utf8_has_a_length(void **state) {
         const char *text;
         size_t length;
     } cases[] = {
-        {"", 0},          {"a", 1},          {"\x7F", 1},         {"é", 2},             {"€", 3},          {"\U0001F600", 4},
-        {"\x80", 0},      {"\xC3", 0},       {"\xC0\x80", 0},     {"\xC1\xBF", 0},      {"\xE0\x9F\xBF", 0}, {"\xE2\x82", 0},
-        {"\xED\xA0\x80", 0}, {"\xED\x9F\xBF", 3}, {"\xF0\x8F\xBF\xBF", 0}, {"\xF4\x8F\xBF\xBF", 4}, {"\xF4\x90\x80\x80", 0}, {"\xF5\x80\x80\x80", 0},
+        {"", 0},
+        {"a", 1},
+        {"\x7F", 1},
+        {"é", 2},
+        {"€", 3},
+        {"\U0001F600", 4},
+        {"\x80", 0},
+        {"\xC3", 0},
+        {"\xC0\x80", 0},
+        {"\xC1\xBF", 0},
+        {"\xE0\x9F\xBF", 0},
+        {"\xE2\x82", 0},
+        {"\xED\xA0\x80", 0},
+        {"\xED\x9F\xBF", 3},
+        {"\xF0\x8F\xBF\xBF", 0},
+        {"\xF4\x8F\xBF\xBF", 4},
+        {"\xF4\x90\x80\x80", 0},
+        {"\xF5\x80\x80\x80", 0},
         {"\xC3(", 0},
     };
     for (size_t i = 0; i < COUNT(cases); i++)
         if (dbp_parse_utf8(cases[i].text) != cases[i].length)
             fail_msg("case %zu", i);
+}
+
+static void plain_text_fits_on_a_line(void **state) {
+    (void)state;
+    assert_true(dbp_parse_is_plain(""));
+    assert_true(dbp_parse_is_plain("größe €"));
+    assert_false(dbp_parse_is_plain("a\n"));
+    assert_false(dbp_parse_is_plain("a\x7F"));
+    assert_false(dbp_parse_is_plain("\x1B[0m"));
+    assert_false(dbp_parse_is_plain("a\xE4"));
 }
 
 int main(void) {
@@ -200,6 +294,7 @@ int main(void) {
         cmocka_unit_test(every_fraction_comes_back),
         cmocka_unit_test(words_differ_in_more_than_case),
         cmocka_unit_test(only_well_formed_utf8_has_a_length),
+        cmocka_unit_test(plain_text_fits_on_a_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
