@@ -211,7 +211,7 @@ static void an_unknown_key_is_named_with_the_nearest(void **state) {
         {"pool_", "pool_: is not an option of a pool; the nearest is pool_name"},
         {"pool_siz\x1B[0m", "pool_siz\\x1B[0m: is not an option of a pool; the nearest is pool_size"},
         {"pool_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-         "pool_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...: is not an option of a pool; the nearest is pool_reset_on_return"},
+         "pool_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...: is not an option of a pool; the nearest is pool_validate_after"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         dbpool_config config = INITIAL;
