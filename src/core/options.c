@@ -114,20 +114,21 @@ struct shown {
 
 /* Text of the user's, escaped, cut where a character ends. */
 static struct shown show(const char *text) {
-    char cut[SHOWN_MAX + 1];
-    size_t length = 0, step = 0;
-    while (text[length]) {
-        step = dbp_parse_utf8(text + length);
-        step = step ? step : 1;
-        if (length + step > SHOWN_MAX)
-            break;
-        memcpy(cut + length, text + length, step);
-        length += step;
-    }
-    cut[length] = '\0';
     struct shown shown;
     dbp_buffer buffer = dbp_buffer_init(shown.text, sizeof shown.text);
-    dbp_buffer_escape(&buffer, cut);
+    size_t length = 0;
+    while (text[length]) {
+        size_t step = dbp_parse_utf8(text + length);
+        char character[5] = "";
+        if (length + (step ? step : 1) > SHOWN_MAX)
+            break;
+        memcpy(character, text + length, step);
+        if (step)
+            dbp_buffer_escape(&buffer, character);
+        else
+            dbp_buffer_format(&buffer, "\\x%02X", (unsigned char)text[length]);
+        length += step ? step : 1;
+    }
     dbp_buffer_format(&buffer, "%s", text[length] ? "..." : "");
     return shown;
 }

@@ -168,6 +168,7 @@ static void a_bad_value_is_named_with_its_rule(void **state) {
         {"pool_echo", "unset", "pool_echo=unset: is not one of off, false, info, true, on, debug"},
         {"pool_name", "a\nb", "pool_name=a\\x0Ab: is not UTF-8 text of at most 255 bytes without control characters"},
         {"pool_name", "a\xFF", "pool_name=a\\xFF: is not UTF-8 text of at most 255 bytes without control characters"},
+        {"pool_size", "\xE0\x80\x80", "pool_size=\\xE0\\x80\\x80: " SIZE_RULE},
         {"pool_size", "123456789012345678901234567890123456789012345", "pool_size=1234567890123456789012345678901234567890...: " SIZE_RULE},
         {"pool_size", "123456789012345678901234567890123456789\xC3\xA4",
          "pool_size=123456789012345678901234567890123456789...: " SIZE_RULE},
