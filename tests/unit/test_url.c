@@ -509,6 +509,58 @@ static void too_many_or_too_long_keywords_are_refused(void **state) {
     free(big);
 }
 
+/* ---- What users are told ---- */
+
+/* "| `URL` | the rest |" of a table: cuts the line into both, backquotes left in the rest. */
+static bool split_row(char *line, char **url_out, char **rest_out) {
+    char *middle = strstr(line, "` | "), *last = strstr(line, " |\n");
+    if (strncmp(line, "| `", 3) != 0 || !middle || !last)
+        return false;
+    *middle = *last = '\0';
+    *url_out = line + 3;
+    *rest_out = middle + 4;
+    return true;
+}
+
+/* "`a=1` `b=2`" as line_of writes it; no value in the page has a backquote. */
+static void strip_backquotes(char *text) {
+    char *to = text;
+    for (char *from = text; *from; from++)
+        if (*from != '`')
+            *to++ = *from;
+    *to = '\0';
+}
+
+static void expect_documented(const char *url, char *rest) {
+    dbp_target target;
+    dbpool_config config = INITIAL;
+    dbpool_error err = {0};
+    bool taken = rest[0] == '`';
+    strip_backquotes(rest);
+    assert_int_equal(dbp_target_from_url(url, &target, &config, &err), taken ? DBPOOL_OK : DBPOOL_EOPTION);
+    assert_string_equal(taken ? line_of(&target) : err.message, rest);
+    dbp_target_fini(&target);
+}
+
+static void every_url_in_the_documentation_does_what_it_says(void **state) {
+    (void)state;
+    const char *root = getenv("SOURCE_ROOT");
+    char path[4096], line[1024], *url = NULL, *rest = NULL;
+    if (!root)
+        skip();
+    snprintf(path, sizeof path, "%s/docs/urls.md", root);
+    FILE *page = fopen(path, "r");
+    assert_non_null(page);
+    size_t rows = 0;
+    while (fgets(line, sizeof line, page))
+        if (split_row(line, &url, &rest)) {
+            expect_documented(url, rest);
+            rows++;
+        }
+    fclose(page);
+    assert_int_equal(rows, 18);
+}
+
 /* ---- Memory ---- */
 
 static int allocations, failing_allocation;
@@ -585,6 +637,7 @@ int main(void) {
         cmocka_unit_test(bad_keywords_are_refused),
         cmocka_unit_test(a_bad_scheme_beside_keywords_is_refused),
         cmocka_unit_test(too_many_or_too_long_keywords_are_refused),
+        cmocka_unit_test(every_url_in_the_documentation_does_what_it_says),
         cmocka_unit_test(every_failed_allocation_is_an_error_and_leaves_nothing),
         cmocka_unit_test(ending_an_empty_target_does_nothing),
     };
