@@ -15,20 +15,21 @@
 
 /* What a reset makes of something that the last holder left behind. */
 typedef enum conformance_fate {
-    CONFORMANCE_STAYS,  /* the next holder finds it: documented as such */
-    CONFORMANCE_GONE,   /* the reset succeeds and undoes it */
+    CONFORMANCE_STAYS, /* the next holder finds it: documented as such */
+    CONFORMANCE_GONE,  /* the reset succeeds and undoes it */
     CONFORMANCE_CLOSED, /* the reset fails, or `state` says unclean: the connection is closed, and so it is gone with it */
 } conformance_fate;
 
 /* One thing that a holder can leave behind, outside of a transaction. */
 typedef struct conformance_leftover {
     const char *name;
-    const char *make;                 /* SQL that leaves it; or NULL, and */
-    bool (*make_by)(void *native);    /* a function that does; true when it is done */
-    const char *probe;                /* SQL that yields one row of one number, 1 while it is there and 0 when not; or NULL, and */
-    bool (*probe_by)(void *native);   /* a function that tells */
-    void (*clean_up)(void *native);   /* frees what make_by made outside of the connection, after it was closed; or NULL */
-    conformance_fate after_rollback;  /* the same after commit */
+    const char *make;              /* SQL that leaves it; or NULL, and */
+    bool (*make_by)(void *native); /* a function that does; true when it is done */
+    const char *probe; /* SQL that yields one row of one number, 1 while it is there and 0 when not; or NULL, and */
+    bool (*probe_by)(void *native); /* a function that tells */
+    void (*clean_up)(
+        void *native); /* frees what make_by made outside of the connection, after it was closed; or NULL */
+    conformance_fate after_rollback; /* the same after commit */
     conformance_fate after_full;
 } conformance_leftover;
 
@@ -37,8 +38,8 @@ typedef struct conformance_refusal {
     const char *name;
     const dbpool_param *params;
     size_t count;
-    dbpool_status status;    /* the status of the failure */
-    const char *names;       /* a text that the message must contain: the key at fault */
+    dbpool_status status; /* the status of the failure */
+    const char *names;    /* a text that the message must contain: the key at fault */
 } conformance_refusal;
 
 typedef struct conformance_adapter {

@@ -17,7 +17,8 @@
 #define HISTORY 4096
 
 static const char *const names[FAKE_CALLS] = {"open", "close", "look", "state", "ping", "reset", "describe", "abandon"};
-static const char *const actions[FAKE_CALLS] = {"opening", "closing", "looking", "asking", "pinging", "resetting", "describing", "abandoning"};
+static const char *const actions[FAKE_CALLS] = {"opening", "closing",   "looking",    "asking",
+                                                "pinging", "resetting", "describing", "abandoning"};
 
 struct plan {
     fake_call call;
@@ -53,7 +54,8 @@ static void broken(const char *what, fake_call call, const fake_native *native) 
 
 static void take(fake_native *native, fake_call call) {
     uint32_t nobody = 0;
-    if (!__atomic_compare_exchange_n(&native->user, &nobody, dbp_thread_id(), false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+    if (!__atomic_compare_exchange_n(&native->user, &nobody, dbp_thread_id(), false, __ATOMIC_ACQUIRE,
+                                     __ATOMIC_RELAXED))
         broken("a native handle is used by two at once", call, native);
     if (native->closed)
         broken("a closed native handle is used", call, native);
@@ -162,7 +164,8 @@ static dbpool_status ping(void *arg, void *native, int64_t deadline_ns, dbpool_e
     fake_native *self = native;
     fake_answer answer = begin(arg, FAKE_PING, self, deadline_ns);
     if (answer.status == DBPOOL_OK && self->dead)
-        answer = (fake_answer){.status = DBPOOL_EDISCONNECT, .flags = DBPOOL_ERROR_CONNECTION_LOST, .message = "pinging: it is dead"};
+        answer = (fake_answer){
+            .status = DBPOOL_EDISCONNECT, .flags = DBPOOL_ERROR_CONNECTION_LOST, .message = "pinging: it is dead"};
     return end(self, FAKE_PING, &answer, err);
 }
 
@@ -189,8 +192,9 @@ static void abandon(void *arg, void *native) {
     give_back(self);
 }
 
-static dbpool_status describe(void *arg, void *native, int64_t deadline_ns, void (*row)(void *arg, const char *key, const char *value),
-                              void *row_arg, dbpool_error *err) {
+static dbpool_status describe(void *arg, void *native, int64_t deadline_ns,
+                              void (*row)(void *arg, const char *key, const char *value), void *row_arg,
+                              dbpool_error *err) {
     fake_answer answer = begin(arg, FAKE_DESCRIBE, native, deadline_ns);
     if (answer.status == DBPOOL_OK) {
         row(row_arg, "server", "fake 1.0");
@@ -204,7 +208,8 @@ static dbpool_status configure(const dbpool_param *params, size_t count, void **
         if (strcmp(params[i].key, "unknown") == 0)
             return dbp_error_set(err, DBPOOL_EOPTION, "configuring: unknown: the fake driver has no such option");
     *arg_out = latest;
-    return latest ? DBPOOL_OK : dbp_error_set(err, DBPOOL_EUNSUPPORTED, "configuring: the test has created no fake driver");
+    return latest ? DBPOOL_OK
+                  : dbp_error_set(err, DBPOOL_EUNSUPPORTED, "configuring: the test has created no fake driver");
 }
 
 /* The test that created the driver destroys it. */

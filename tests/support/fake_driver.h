@@ -33,13 +33,13 @@ typedef enum fake_call {
 
 /* What a planned call does, in this order: hangs, then answers. */
 typedef struct fake_answer {
-    bool hang;                 /* until fake_driver_release */
-    bool refuse;               /* look: false */
-    bool answer_state;         /* state: `state` instead of the native's own */
+    bool hang;         /* until fake_driver_release */
+    bool refuse;       /* look: false */
+    bool answer_state; /* state: `state` instead of the native's own */
     dbpool_native_state state;
-    dbpool_status status;      /* open, close, ping, reset, describe: fails unless DBPOOL_OK */
-    uint32_t flags;            /* DBPOOL_ERROR_… */
-    const char *message;       /* NULL: "opening: planned failure" and the like */
+    dbpool_status status; /* open, close, ping, reset, describe: fails unless DBPOOL_OK */
+    uint32_t flags;       /* DBPOOL_ERROR_… */
+    const char *message;  /* NULL: "opening: planned failure" and the like */
 } fake_answer;
 
 typedef struct fake_driver fake_driver;
