@@ -330,8 +330,8 @@ DBPOOL_API DBPOOL_MUST_CHECK dbpool_status dbpool_checkout_nested(dbpool_conn co
 DBPOOL_API dbpool_status dbpool_checkin(dbpool_conn *conn);
 
 /* The same when the caller has already ended the transaction: no rollback or commit is sent and no reset listener runs. A connection that turns out to be
- * inside a transaction is closed.
- * Thread: any.  Blocks: no, but to close.  Round-trips: 0.  Callbacks: checkin, finalizers, close. */
+ * inside a transaction is closed. A pool whose reset is `full` does that all the same.
+ * Thread: any.  Blocks: no, but to close.  Round-trips: 0, or those of a full reset.  Callbacks: checkin, finalizers, close. */
 DBPOOL_API dbpool_status dbpool_checkin_no_reset(dbpool_conn *conn);
 
 /* Ends the lease because its connection is no good: closes it now, frees its place, empties the variable and makes every other handle to the lease
@@ -414,6 +414,12 @@ DBPOOL_API void *dbpool_record_native(dbpool_record *record);
 DBPOOL_API bool dbpool_record_in_use(dbpool_record *record);
 DBPOOL_API int64_t dbpool_record_last_connect_ns(dbpool_record *record);
 
+/* Closes the connection of a record that the caller holds, if it has one: the lease goes on without a connection, its return resets nothing, and the record
+ * opens a new one at its next checkout. `reason` may be NULL.
+ * Thread: the holder of the lease; the thread of a checkout or reset listener.  Blocks: to close.  Round-trips: the driver's goodbye.
+ * Callbacks: invalidate, close. */
+DBPOOL_API dbpool_status dbpool_record_invalidate(dbpool_record *record, const dbpool_error *reason);
+
 /* ---- Listening and logging ---------------------------------------------------------------------------------------------------- */
 
 /* Adds a listener, called after those added before it; or removes the first that is equal. A removed one may still be running, or run once more, on another thread.
@@ -450,7 +456,6 @@ typedef struct dbpool_stats {
     uint64_t invalidated, soft_invalidated, pool_invalidated, recycled, detaches;
     uint64_t resets, reset_failed, unclean; /* unclean: closed at checkin since it was not quiet */
     uint64_t pings, ping_failed, look_failed;
-    uint64_t stale_handles; /* misuse refused */
     uint64_t wait_ns;       /* summed over all waits that have ended */
     uint64_t wait_histogram[DBPOOL_WAIT_BUCKETS];
 } dbpool_stats;

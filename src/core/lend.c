@@ -4,10 +4,7 @@
  */
 #include "core/lend.h"
 
-#include <string.h>
-
 #include "os/clock.h"
-#include "os/memory.h"
 
 /* ---- The head word ---- */
 
@@ -607,6 +604,13 @@ dbp_slot *dbp_lend_close(dbp_lend *lend) {
     return chain;
 }
 
+uint32_t dbp_lend_places(dbp_lend *lend) {
+    dbp_mutex_lock(&lend->mutex);
+    uint32_t places = lend->places;
+    dbp_mutex_unlock(&lend->mutex);
+    return places;
+}
+
 bool dbp_lend_is_drained(dbp_lend *lend) {
     dbp_mutex_lock(&lend->mutex);
     bool drained = lend->closed && lend->places == 0;
@@ -640,25 +644,24 @@ static uint32_t hot_count_for(dbp_lend_order order) {
     return count;
 }
 
-bool dbp_lend_init(dbp_lend *lend, const dbp_lend_config *config) {
-    memset(lend, 0, sizeof *lend);
-    uint32_t hot_count = hot_count_for(config->order);
-    lend->hot = dbp_memory_alloc_lines(hot_count * sizeof *lend->hot);
-    if (!lend->hot)
-        return false;
-    lend->hot_mask = hot_count - 1;
+void dbp_lend_init(dbp_lend *lend, const dbp_lend_config *config) {
+    /* The gate stays shut, as fini left it or shut here, until all else stands; the head's tag goes on from where it was. */
+    dbp_store_seq_cst_u32(&lend->gate, DBP_GATE_CLOSED);
+    lend->hot_mask = hot_count_for(config->order) - 1;
     lend->config = *config;
+    lend->closed = false;
+    lend->places = lend->created = lend->free = 0;
+    lend->ring_first = lend->ring_last = lend->ring_count = 0;
+    lend->counters = (dbp_lend_stats){0};
     dbp_store_relaxed_u32(&lend->keep, config->keep);
-    if (config->order != DBP_LEND_WARM)
-        dbp_store_relaxed_u32(&lend->gate, DBP_GATE_COLD);
-    if (config->order == DBP_LEND_FIFO)
-        dbp_store_relaxed_u64(&lend->head, W_BIT);
-    return true;
+    mark_head(lend, config->order == DBP_LEND_FIFO ? W_BIT : 0);
+    dbp_store_seq_cst_u32(&lend->gate, config->order == DBP_LEND_WARM ? 0 : DBP_GATE_COLD);
 }
 
 void dbp_lend_fini(dbp_lend *lend) {
     for (unsigned kind = 0; kind < DBP_SEGMENT_KINDS; kind++)
-        if (lend->segments[kind])
+        if (lend->segments[kind]) {
             dbp_store_give(lend->config.store, kind, lend->segments[kind]);
-    dbp_memory_free(lend->hot);
+            lend->segments[kind] = NULL;
+        }
 }

@@ -109,7 +109,6 @@ typedef struct dbp_lend {
     dbp_atomic_u32 keep;              /* a lock-free push needs count < keep; 0 sends every put to the slow path */
     uint32_t hot_mask;
     dbp_lend_config config; /* keep and limit: guarded by the mutex */
-    dbp_hot *hot;           /* hot_mask + 1 of them */
     char *segments[DBP_SEGMENT_KINDS];
 
     _Alignas(64) dbp_mutex mutex;
@@ -122,11 +121,15 @@ typedef struct dbp_lend {
     dbp_waiter *oldest, *newest;
     uint32_t queued;
     dbp_lend_stats counters; /* the gauges in it are unused */
+
+    _Alignas(64) dbp_hot hot[DBP_LEND_HOT_MAX]; /* hot_mask + 1 of them are used */
 } dbp_lend;
 
-/* False when there is no memory. */
-bool dbp_lend_init(dbp_lend *lend, const dbp_lend_config *config);
-/* Gives the slots back to the store. Nobody may be inside, wait, or hold a slot. */
+/* The memory of a dbp_lend is zeroed when new, and type-stable as a store's: it may be used for another one after fini, but not for anything else. A
+ * put that has made its slot visible in a hot slot may look at the gate after others have drained, finished and even begun the core anew: it then
+ * takes an idle slot from where it lies and puts it back there, which is always right. */
+void dbp_lend_init(dbp_lend *lend, const dbp_lend_config *config);
+/* Gives the slots back to the store. The core is closed and drained (dbp_lend_is_drained). */
 void dbp_lend_fini(dbp_lend *lend);
 
 /* The slow parts of take and put. */
@@ -194,6 +197,9 @@ uint32_t dbp_lend_created(dbp_lend *lend);
 
 /* The moment by which the waiter must have its answer; starts its clock if that has not been done. */
 int64_t dbp_waiter_deadline(dbp_waiter *waiter);
+
+/* How many slots are not free. */
+uint32_t dbp_lend_places(dbp_lend *lend);
 
 /* Closed, and every place given back. */
 bool dbp_lend_is_drained(dbp_lend *lend);

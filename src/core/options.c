@@ -149,8 +149,8 @@ static void write_duration(dbp_buffer *buffer, enum kind kind, int64_t value) {
     };
     int64_t ns = kind == KIND_MS ? value * 1000000 : value;
     size_t i = 0;
-    if (value <= 0) {
-        dbp_buffer_format(buffer, "%s", value == 0 ? "0" : "-1");
+    if (value == 0) {
+        dbp_buffer_format(buffer, "0");
         return;
     }
     while (ns % units[i].ns)

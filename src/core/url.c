@@ -40,7 +40,10 @@ static dbpool_status begin(struct builder *builder, size_t text_size, size_t par
     target->text = builder->end = dbp_memory_alloc(text_size);
     target->text_size = text_size;
     target->params = dbp_memory_alloc(param_count * sizeof *target->params);
-    return target->text && target->params ? DBPOOL_OK : dbp_error_nomem(builder->err, action);
+    if (target->text && target->params)
+        return DBPOOL_OK;
+    (void)dbp_error_nomem(builder->err, action);
+    return DBPOOL_ENOMEM;
 }
 
 /* Empties the target of a build that failed and gives the caller's configuration back as it was. */
