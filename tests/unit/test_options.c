@@ -457,6 +457,9 @@ static void listeners_must_be_there(void **state) {
     listeners[1].kind = DBPOOL_EVENT_COUNT;
     assert_int_equal(dbp_options_check(&config, &err), DBPOOL_EOPTION);
     assert_string_equal(err.message, "listeners[1]: 10 is not an event");
+    listeners[1].kind = (dbpool_event_kind)-1;
+    assert_int_equal(dbp_options_check(&config, &err), DBPOOL_EOPTION);
+    assert_string_equal(err.message, "listeners[1]: -1 is not an event");
     listeners[0].fn = NULL;
     assert_int_equal(dbp_options_check(&config, &err), DBPOOL_EOPTION);
     assert_string_equal(err.message, "listeners[0]: has no function");
