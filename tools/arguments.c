@@ -63,7 +63,7 @@ static int wrong_count(const char *command, const option *o) {
 static int wrong_duration(const char *command, const option *o) {
     char least[DURATION_SIZE], most[DURATION_SIZE];
     return fail_usage(command, "--%s: a duration such as 500ms, 10s or 5min is needed, from %s to %s", o->name,
-                      duration_text(least, o->least), duration_text(most, o->most));
+                      setting_text(least, o->least), setting_text(most, o->most));
 }
 
 static bool within(const option *o, int64_t value) {
@@ -88,7 +88,7 @@ static int add_text(const char *command, const option *o, const char *text) {
 }
 
 static int set_value(const char *command, const option *o, const char *text) {
-    int64_t value;
+    int64_t value = 0;
     switch (o->kind) {
     case OPTION_FLAG: *(bool *)o->target = true; return TOOL_FINE;
     case OPTION_TEXT: *(const char **)o->target = text; return TOOL_FINE;

@@ -80,8 +80,8 @@ typedef struct bench_run {
     _Atomic uint64_t next_arrival;
     _Atomic int64_t grace_ns; /* no statement runs for longer than this time */
     bench_failures failures;
-    /* after the run */
-    int64_t stopped_ns;
+    int64_t stopped_ns; /* published by stopping */
+    /* main thread only */
     bool interrupted;
 } bench_run;
 

@@ -11,7 +11,7 @@ static const char usage[] =
     "       dbpool bench --demo [options]\n"
     "\n"
     "Put a load on a pool: many threads check out, run statements and check in. Prints the throughput, how long checkouts waited\n"
-    "and queries took, what failed, and how even the threads fared.\n"
+    "and queries took, what failed, and how even the threads fared. Defaults stand in parentheses.\n"
     "\n";
 
 static const char notes[] =

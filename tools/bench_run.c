@@ -70,7 +70,7 @@ static int start_workers(bench_run *run) {
 static void stop_workers(bench_run *run) {
     run->stopped_ns = dbpool_now_ns();
     atomic_store_explicit(&run->grace_ns, run->stopped_ns + GRACE_NS, memory_order_relaxed);
-    atomic_store(&run->stopping, true);
+    atomic_store_explicit(&run->stopping, true, memory_order_release);
     for (size_t i = 0; i < run->started; i++)
         pthread_join(run->workers[i].thread, NULL);
 }

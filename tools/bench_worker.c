@@ -142,7 +142,7 @@ void *bench_worker_main(void *worker) {
     while (!bench_is_stopping(w->run)) {
         int64_t due = next_due(w->run);
         if (bench_is_stopping(w->run) && w->run->options->rate > 0) {
-            if (due >= w->run->measure_ns && due < dbpool_now_ns())
+            if (due >= w->run->measure_ns && due < w->run->stopped_ns)
                 bump(&w->skipped);
             break;
         }

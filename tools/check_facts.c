@@ -109,13 +109,13 @@ static void warn_of_idle(check_report *r) {
     char limit[DURATION_SIZE], recycle[DURATION_SIZE];
     if (idle <= 0)
         return;
-    duration_text(limit, idle * NS_PER_MS);
+    setting_text(limit, idle * NS_PER_MS);
     if (r->recycle_ms < 0)
         warn(r, "recycle-never",
              "the server ends sessions that are idle for %s, and pool_recycle is not set: set it below that", limit);
     else if (r->recycle_ms >= idle)
         warn(r, "recycle-late", "the server ends sessions that are idle for %s, before pool_recycle (%s) replaces them",
-             limit, duration_text(recycle, r->recycle_ms * NS_PER_MS));
+             limit, setting_text(recycle, r->recycle_ms * NS_PER_MS));
     if (!r->pre_ping)
         warn(
             r, "no-pre-ping",
@@ -142,8 +142,8 @@ static void warn_of_timeout(check_report *r, const char *key, const char *code, 
     char limit[DURATION_SIZE], wait[DURATION_SIZE];
     if (server > 0 && (r->timeout_ms < 0 || server < r->timeout_ms))
         warn(r, code, "the server %s after %s, sooner than a checkout gives up waiting (pool_timeout %s)", what,
-             duration_text(limit, server * NS_PER_MS),
-             r->timeout_ms < 0 ? "none" : duration_text(wait, r->timeout_ms * NS_PER_MS));
+             setting_text(limit, server * NS_PER_MS),
+             r->timeout_ms < 0 ? "none" : setting_text(wait, r->timeout_ms * NS_PER_MS));
 }
 
 static void warn_of_encryption(check_report *r) {

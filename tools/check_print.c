@@ -35,7 +35,7 @@ static void print_timeout(const check_report *r, const char *key, const char *na
     int64_t ms = check_fact_number(r, key);
     char text[DURATION_SIZE];
     if (ms >= 0)
-        print_text(name, ms == 0 ? "none" : duration_text(text, ms * 1000000));
+        print_text(name, ms == 0 ? "none" : setting_text(text, ms * 1000000));
 }
 
 static void print_limits(const check_report *r) {
@@ -106,7 +106,7 @@ static void print_pool(const check_report *r) {
     if (r->timeout_ms < 0)
         printf("; a checkout waits without limit\n");
     else
-        printf("; a checkout waits %s at most\n", duration_text(wait, r->timeout_ms * 1000000));
+        printf("; a checkout waits %s at most\n", setting_text(wait, r->timeout_ms * 1000000));
 }
 
 void check_print(const check_report *r) {

@@ -74,6 +74,25 @@ const char *duration_text(char *text, int64_t ns) {
     return text;
 }
 
+const char *setting_text(char *text, int64_t ns) {
+    static const struct {
+        int64_t unit;
+        const char *name;
+    } units[] = {
+        {3600000000000, "h"  },
+        {60000000000,   "min"},
+        {1000000000,    "s"  },
+        {1000000,       "ms" },
+        {1000,          "us" },
+        {1,             "ns" }
+    };
+    size_t i = ns == 0 ? 2 : 0;
+    while (ns % units[i].unit != 0)
+        i++;
+    snprintf(text, DURATION_SIZE, "%" PRId64 " %s", ns / units[i].unit, units[i].name);
+    return text;
+}
+
 void print_clean(FILE *file, const char *text) {
     for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
         /* C1 controls in UTF-8 are 0xC2 0x80 to 0xC2 0x9F. */

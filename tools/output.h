@@ -22,9 +22,12 @@ int fail(const char *format, ...) DBPOOL_PRINTF(1, 2);
 int fail_with(const dbpool_error *err); /* the message, and SQLSTATE when there is one */
 int fail_usage(const char *command, const char *format, ...) DBPOOL_PRINTF(2, 3);
 
-/* "1.23 ms", with three significant digits and the fitting unit, into `text` of 16 bytes at least, which it returns. */
-#define DURATION_SIZE 16
+/* "1.23 ms", with three significant digits and the fitting unit, into `text` of DURATION_SIZE bytes, which it returns. */
+#define DURATION_SIZE 32
 const char *duration_text(char *text, int64_t ns);
+
+/* The same for a duration that somebody set: "30 s", in the largest unit that needs no fraction. */
+const char *setting_text(char *text, int64_t ns);
 
 /* Text from a server, so that it cannot act on the terminal: control characters are printed as \xNN. */
 void print_clean(FILE *file, const char *text);
