@@ -359,14 +359,14 @@ static dbpool_status check_limits(const dbpool_config *config, dbpool_error *err
 
 static dbpool_status check_listeners(const dbpool_config *config, dbpool_error *err) {
     if (config->listener_count > 0 && !config->listeners)
-        return dbp_error_set(err, DBPOOL_EOPTION, "listeners and listener_count: contradict each other; there are %zu listeners at NULL",
+        return dbp_error_set(err, DBPOOL_EINVAL, "listeners and listener_count: contradict each other; there are %zu listeners at NULL",
                              config->listener_count);
     for (size_t i = 0; i < config->listener_count; i++) {
         const dbpool_listener *listener = &config->listeners[i];
         if (!listener->fn)
-            return dbp_error_set(err, DBPOOL_EOPTION, "listeners[%zu]: has no function", i);
+            return dbp_error_set(err, DBPOOL_EINVAL, "listeners[%zu]: has no function", i);
         if ((int)listener->kind < 0 || listener->kind >= DBPOOL_EVENT_COUNT)
-            return dbp_error_set(err, DBPOOL_EOPTION, "listeners[%zu]: %d is not an event", i, (int)listener->kind);
+            return dbp_error_set(err, DBPOOL_EINVAL, "listeners[%zu]: %d is not an event", i, (int)listener->kind);
     }
     return DBPOOL_OK;
 }

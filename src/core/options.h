@@ -21,7 +21,7 @@ dbpool_status dbp_options_adopt(const dbpool_config *given, dbpool_config *out, 
 dbpool_status dbp_options_set(dbpool_config *config, const char *key, const char *value, dbpool_error *err);
 
 /* Whether every field is in its range, wherever it came from, and no two contradict each other. A field out of its range is named as the
- * struct has it; a contradiction by the keys of a URL. */
+ * struct has it; a contradiction by the keys of a URL. EOPTION, or EINVAL for listeners that are none. */
 dbpool_status dbp_options_check(const dbpool_config *config, dbpool_error *err);
 
 #endif

@@ -450,18 +450,18 @@ static void listeners_must_be_there(void **state) {
     dbpool_config config = INITIAL;
     dbpool_error err = {0};
     config.listener_count = 2;
-    assert_int_equal(dbp_options_check(&config, &err), DBPOOL_EOPTION);
+    assert_int_equal(dbp_options_check(&config, &err), DBPOOL_EINVAL);
     assert_string_equal(err.message, "listeners and listener_count: contradict each other; there are 2 listeners at NULL");
     config.listeners = listeners;
     assert_int_equal(dbp_options_check(&config, &err), DBPOOL_OK);
     listeners[1].kind = DBPOOL_EVENT_COUNT;
-    assert_int_equal(dbp_options_check(&config, &err), DBPOOL_EOPTION);
+    assert_int_equal(dbp_options_check(&config, &err), DBPOOL_EINVAL);
     assert_string_equal(err.message, "listeners[1]: 10 is not an event");
     listeners[1].kind = (dbpool_event_kind)-1;
-    assert_int_equal(dbp_options_check(&config, &err), DBPOOL_EOPTION);
+    assert_int_equal(dbp_options_check(&config, &err), DBPOOL_EINVAL);
     assert_string_equal(err.message, "listeners[1]: -1 is not an event");
     listeners[0].fn = NULL;
-    assert_int_equal(dbp_options_check(&config, &err), DBPOOL_EOPTION);
+    assert_int_equal(dbp_options_check(&config, &err), DBPOOL_EINVAL);
     assert_string_equal(err.message, "listeners[0]: has no function");
 }
 
