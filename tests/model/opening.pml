@@ -45,7 +45,7 @@ proctype thread(byte id)
     :: take(s);
        asked = 0;
        if
-       :: s && !live[s] && !ALLBUSY -> delegate(s)
+       :: atomic { s && !live[s] && !ALLBUSY -> delegate(s) }
        :: use(s)
        fi
     :: !asked -> break
@@ -76,33 +76,32 @@ inline open_done()
         :: else
         fi;
         f = 0 };
-#ifndef BUG_NOSERVE
-    serve_empties();
-#endif
+#ifdef BUG_NOSERVE
     unlock()
+#else
+    serve_and_unlock()
+#endif
 }
 
-inline open_failed(x)
+/* The empty slot is put afterwards. */
+inline open_failed()
 {
     lock();
     d_step {
-        give(x); places--; spare[x] = 1; x = 0;
         ticket_waiter(f);
         if
-        :: f < NT && state[f] == WAIT -> dequeue(f)
-#ifndef BUG_EARLY
-        :: f < NT && state[f] != WAIT -> ticket[f] = NOTOPENED; f = NT      /* it comes to take_slow yet */
+        :: f < NT && state[f] == WAIT -> dequeue(f); cut(f)
+#ifdef BUG_EARLY
+        :: f < NT && state[f] != WAIT -> f = NT
+#else
+        :: f < NT && state[f] != WAIT -> ticket[f] = NOTOPENED; f = NT      /* woken, or not queued yet: it will see */
 #endif
-        :: else -> f = NT
+        :: else
         fi };
     if
     :: f < NT -> clear_if_empty(); d_step { state[f] = FAILED; f = 0 }
     :: else -> f = 0
     fi;
-#ifndef BUG_FAILEDSERVE
-    serve_empties();
-#endif
-    update_gate();
     unlock()
 }
 
@@ -113,15 +112,17 @@ end_idle:
     do
     :: d_step { job[id - NT] -> s = job[id - NT]; job[id - NT] = 0; got(s) };
        if
-       :: live[s] = 1;
-          put(s);
-          if
-          :: s -> put_empty(s)
-          :: else
-          fi;
-          open_done()
-       :: open_failed(s)
+       :: live[s] = 1; put(s); v = 1
+       :: open_failed()
        :: break                             /* never comes back */
+       fi;
+       if
+       :: s -> put_empty(s)                 /* not opened, or surplus */
+       :: else
+       fi;
+       if
+       :: v -> v = 0; open_done()
+       :: else
        fi;
        busy[id - NT] = 0
     od

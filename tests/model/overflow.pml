@@ -5,11 +5,8 @@
  *
  * Claims: those of lend.pml, and: at most keep slots are idle when nothing moves, hot slots included; OVERFLOW is set exactly
  * while places > keep; each slot is idle, lent or free.
- * Bound: 3 threads for ever, 3 slots, limit 3, keep 0 to 2, 1 or 2 hot slots. Thread 0 never times out.
+ * Bound: 3 threads for ever, 2 slots, limit 2, keep 0 or 1, 1 or 2 hot slots; 3 slots, keep 1 or 2. Thread 0 never times out.
  */
-#ifndef NS
-#define NS 3
-#endif
 #ifndef KEEP
 #define KEEP 1
 #endif

@@ -12,47 +12,35 @@
 #endif
 #include "core.pmli"
 
-/* Each hot slot's goes into the stack, W is kept. */
-inline flush()
+/*
+ * Moves what lies in hot slots into the stack. Not while somebody waits: then a hot slot holds at most what its putter is about
+ * to take back and bring to the mutex, because it has seen the gate; moved, it would lie idle and nobody would wake the waiter.
+ */
+inline cool()
 {
-#ifndef BUG_NOFLUSH
-    f = 0;
+    f = NH;
+    if
+#ifdef BUG_COOLWAIT
+    :: places > setting -> f = 0
+#else
+    :: places > setting && qlen == 0 -> f = 0
+#endif
+    :: else
+    fi;
     do
     :: f < NH ->
-       d_step { f++; s = hot[f]; hot[f] = 0 };
+       d_step {
+           f++; s = hot[f]; hot[f] = 0;
+           if
+           :: s -> got(s)
+           :: else
+           fi };
        if
-       :: s -> d_step { got(s); push_locked(s); s = 0 }
+       :: s -> d_step { push_locked(s); s = 0 }
        :: else
        fi
     :: else -> f = 0; break
     od
-#else
-    skip
-#endif
-}
-
-/*
- * The putter of a slot that was flushed may have been about to take it back, because somebody waits: it is the flush that must
- * see to the waiter now. So what is left idle goes to the line.
- */
-inline serve_idle()
-{
-#ifndef BUG_FLUSHIDLE
-    do
-    :: qlen ->
-       idle_pop(s);
-       if
-       :: s ->
-          d_step { f = queue[0]; dequeue(f) };
-          clear_if_empty();
-          d_step { wslot[f] = s; state[f] = GRANT; f = 0; s = 0 }
-       :: else -> break
-       fi
-    :: else -> break
-    od
-#else
-    skip
-#endif
 }
 
 /* Takes the surplus out; c counts it, out[] has it. */
@@ -61,6 +49,10 @@ inline take_surplus()
     do
     :: cnt > setting || places > limit + c ->
        pop_locked(s);
+       if
+       :: s -> skip
+       :: else -> steal(s)
+       fi;
        if
        :: s -> d_step { out[c] = s; c++; s = 0 }
        :: else -> break
@@ -73,22 +65,20 @@ inline resize(k, l)
 {
     lock();
     d_step { setting = k; limit = l; k = 0; l = 0 };
-#ifdef BUG_KEEPLATE
-    d_step { over_gate() };
-    flush();
-    change();
+#ifndef BUG_KEEPLATE
     update_gate();
-#else
-    update_gate();
-    flush();
-#ifndef BUG_NOTAGBUMP
-    change();                   /* a push that read the old keep must fail */
 #endif
+#ifndef BUG_NOTAGBUMP
+    change();                               /* a push that read the old keep must fail */
+#endif
+#ifdef BUG_KEEPLATE
+    update_gate();
+#endif
+#ifndef BUG_NOFLUSH
+    cool();
 #endif
     take_surplus();
-    serve_idle();
-    serve_empties();
-    unlock();
+    serve_and_unlock();
     do
     :: c -> d_step { c--; s = out[c]; out[c] = 0; live[s] = 0 }; put_empty(s)
     :: else -> break
