@@ -155,9 +155,10 @@ static parse_result unknown_option(const argument_table *table, const char *word
     for (size_t i = 0; i < table->option_count && count < NAMES_MOST; i++)
         names[count++] = table->options[i].name;
     const char *nearest = nearest_name(word, length, names, count);
-    int shown = length > WORD_MOST ? WORD_MOST : (int)length;
-    fail_usage(table->command, "unknown option --%.*s%s%s%s", shown, word, nearest ? "; did you mean --" : "",
-               nearest ? nearest : "", nearest ? "?" : "");
+    /* What does not look like a name may be anything. */
+    bool is_name = length <= WORD_MOST && strspn(word, "abcdefghijklmnopqrstuvwxyz-") >= length;
+    fail_usage(table->command, "unknown option --%.*s%s%s%s", is_name ? (int)length : 0, word,
+               nearest ? "; did you mean --" : "", nearest ? nearest : "", nearest ? "?" : "");
     return PARSE_WRONG;
 }
 
