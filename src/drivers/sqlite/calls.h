@@ -13,6 +13,7 @@
 /* Every call of SQLite that the driver makes. A test puts a table of its own here to make the k-th one fail. */
 struct dbp_sqlite_calls {
     int (*open_v2)(const char *path, sqlite3 **db_out, int flags, const char *vfs);
+    int (*close)(sqlite3 *db);
     int (*close_v2)(sqlite3 *db);
     int (*prepare_v2)(sqlite3 *db, const char *sql, int size, sqlite3_stmt **out, const char **tail);
     int (*step)(sqlite3_stmt *statement);

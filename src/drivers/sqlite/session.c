@@ -324,12 +324,14 @@ static void remove_hooks(sqlite3 *db) {
     dbp_sqlite_calls->update_hook(db, NULL, NULL);
 }
 
-static void restore_switches(sqlite3 *db, const struct dbp_sqlite_snapshot *snapshot) {
+static int restore_switches(sqlite3 *db, const struct dbp_sqlite_snapshot *snapshot) {
+    int code = SQLITE_OK;
     for (int i = 0; i < DBP_SQLITE_LIMITS; i++)
         dbp_sqlite_calls->limit(db, i, snapshot->limits[i]);
-    for (int i = 0; i < DBP_SQLITE_FLAGS; i++)
+    for (int i = 0; code == SQLITE_OK && i < DBP_SQLITE_FLAGS; i++)
         if (snapshot->flags[i] >= 0)
-            dbp_sqlite_calls->db_config(db, flag_number(i), snapshot->flags[i], (int *)NULL);
+            code = dbp_sqlite_calls->db_config(db, flag_number(i), snapshot->flags[i], (int *)NULL);
+    return code;
 }
 
 /* Sets what differs, and looks again; SQLITE_MISMATCH when it still differs. */
@@ -396,9 +398,10 @@ dbpool_status dbp_sqlite_restore(sqlite3 *db, struct dbp_sqlite_config *config, 
     if (dbp_sqlite_calls->next_stmt(db, NULL))
         return dbp_error_set(err, DBPOOL_EDRIVER, "resetting fully: a statement is still open");
     remove_hooks(db);
-    restore_switches(db, &config->snapshot);
     int extensions = 0;
-    int code = count_extensions(db, &extensions);
+    int code = restore_switches(db, &config->snapshot);
+    if (code == SQLITE_OK)
+        code = count_extensions(db, &extensions);
     if (code == SQLITE_OK && extensions != config->snapshot.extensions)
         return dbp_error_set(err, DBPOOL_EDRIVER, "resetting fully: a function or collation was added");
     if (code == SQLITE_OK)

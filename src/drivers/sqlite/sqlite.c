@@ -24,6 +24,7 @@
 
 const struct dbp_sqlite_calls dbp_sqlite_real_calls = {
     .open_v2 = sqlite3_open_v2,
+    .close = sqlite3_close,
     .close_v2 = sqlite3_close_v2,
     .prepare_v2 = sqlite3_prepare_v2,
     .step = sqlite3_step,
@@ -177,8 +178,9 @@ struct file {
     ino_t inode;
 };
 
-/* A place's state is FREE, or one of the others with the fork count of the process that took it above. */
-enum { FREE = 0, OPENING = 1, OPEN = 2 };
+/* A place's state is FREE, or one of the others with the fork count of the process that took it above. LINGERING: the connection was closed, but SQLite keeps
+ * its file open for a statement that the holder left; nobody is told when that ends, so the place stays taken. */
+enum { FREE = 0, OPENING = 1, OPEN = 2, LINGERING = 3 };
 static dbp_atomic_ptr files;
 
 static uint64_t state_of_ours(uint64_t state) {
@@ -223,6 +225,22 @@ static void fill_place(struct file *file, sqlite3 *db, const char *name) {
     }
     dbp_store_relaxed_ptr(&file->db, db);
     dbp_store_release_u64(&file->state, state_of_ours(OPEN));
+}
+
+static bool lingers_elsewhere(const struct file *file) {
+    for (struct file *other = dbp_load_acquire_ptr(&files); other; other = other->next)
+        if (dbp_load_acquire_u64(&other->state) == state_of_ours(LINGERING) && other->device == file->device &&
+            other->inode == file->inode)
+            return true;
+    return false;
+}
+
+/* One lingering place says enough of a file. */
+static void keep_place(struct file *file) {
+    if (file && !lingers_elsewhere(file))
+        dbp_store_release_u64(&file->state, state_of_ours(LINGERING));
+    else
+        free_place(file);
 }
 
 static struct file *place_of(const sqlite3 *db) {
@@ -333,16 +351,17 @@ static void quiet_statements(sqlite3 *db) {
 
 static dbpool_status close_connection(void *driver_arg, void *native, dbpool_error *err) {
     (void)driver_arg;
-    bool lingers = dbp_sqlite_calls->next_stmt(native, NULL) != NULL;
-    if (lingers)
-        quiet_statements(native);
     struct file *file = place_of(native);
     if (file)
         dbp_store_relaxed_ptr(&file->db, NULL); /* the next connection may be given the same address */
-    int code = dbp_sqlite_calls->close_v2(native);
-    /* With a statement left SQLite keeps the file open, and so its place stays taken. */
-    if (!lingers)
+    int code = dbp_sqlite_calls->close(native);
+    if (code != SQLITE_BUSY) {
         free_place(file);
+    } else {
+        quiet_statements(native);
+        code = dbp_sqlite_calls->close_v2(native);
+        keep_place(file);
+    }
     return code == SQLITE_OK ? DBPOOL_OK : dbp_sqlite_fail(NULL, code, NULL, "closing", err);
 }
 
