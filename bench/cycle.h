@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What every pool under measurement offers, and the loop that all share. A pool's file defines TAKE and GIVE and includes cycle_loop.h, so that the
- * loop calls them directly: no pool pays for a function pointer that its users would not.
+ * What every pool under measurement offers, and the loop that all share. A pool's file defines TAKE and GIVE and includes cycle_loop.h, so
+ * that the loop calls them directly: no pool pays for a function pointer that its users would not.
  */
 #ifndef BENCH_CYCLE_H
 #define BENCH_CYCLE_H
@@ -21,7 +21,8 @@ typedef struct cycle_thread {
 
 extern const char *const cycle_pool_name;
 
-/* Opens a pool of `size` connections, all open and idle. `order`: warm, lifo, fifo; a pool without orders takes none. False when it cannot. */
+/* Opens a pool of `size` connections, all open and idle. `order`: warm, lifo, fifo; a pool without orders takes none. False when it cannot.
+ * */
 bool cycle_open(int size, const char *order);
 void cycle_close(void);
 

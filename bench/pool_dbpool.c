@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The whole pool through its public functions, on a driver that does nothing: what dbpool itself costs. Everything that a default pool does is on:
- * the driver's state is asked at each return, leases are exact, ages and holders are noted.
+ * The whole pool through its public functions, on a driver that does nothing: what dbpool itself costs. Everything that a default pool does
+ * is on: the driver's state is asked at each return, leases are exact, ages and holders are noted.
  */
 #include "cycle.h"
 

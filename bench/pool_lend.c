@@ -14,7 +14,7 @@ const char *const cycle_pool_name = "lend";
 static struct item {
     _Alignas(64) dbp_slot slot;
     bool live;
-} *taken[DBP_LEND_MAX];
+} * taken[DBP_LEND_MAX];
 static dbp_store store = {.stride = sizeof(struct item)};
 static dbp_lend *lend;
 

@@ -17,13 +17,16 @@
  *
  * Conventions
  *   Words        A *pool* holds records. A *record* is a place for one driver connection, which may be replaced inside it. A *lease* is a
- *                record checked out to a caller, who holds a *handle* to it, dbpool_conn. The *native* handle is the driver's own (PGconn *, …).
- *   Errors       Fallible functions return a dbpool_status. The last parameter takes the detail; it may be NULL, belongs to the caller and is
+ *                record checked out to a caller, who holds a *handle* to it, dbpool_conn. The *native* handle is the driver's own (PGconn
+ * *, …).
+ *   Errors       Fallible functions return a dbpool_status. The last parameter takes the detail; it may be NULL, belongs to the caller and
+ * is
  *                written on failure only. After a failure nothing has changed, unless the function says otherwise.
  *   Times        are in the unit that ends the name (_ms, _ns), on a clock that never jumps. A timeout of -1 is none, 0 does not wait.
  *   Threads      Every function may be called from any thread, on the same pool at once. One *handle* is used by one thread at a time; it
  *                may move to another thread, and be returned there. No function may be called from a signal handler.
- *   Callbacks    run with no lock of the library held, on the thread that caused them or, for an opening, on a thread of the library. They may call back
+ *   Callbacks    run with no lock of the library held, on the thread that caused them or, for an opening, on a thread of the library. They
+ * may call back
  *                into the pool; inside one a checkout of the same pool takes or opens what is free but never waits (DBPOOL_EDEADLK).
  *   Strings      given to the library are copied; strings given by it live as long as the object they came from.
  *   fork         A pool and its leases belong to the process that made them: in a child every use is refused with DBPOOL_EFORK.
@@ -61,24 +64,24 @@ extern "C" {
 /* ---- Status and errors ------------------------------------------------------------------------------------------------------- */
 
 /* X(number, name, meaning). The numbers never change. */
-#define DBPOOL_STATUSES(X)                                                               \
-    X(0, OK, "success")                                                                  \
-    X(1, EINVAL, "an argument is not valid")                                             \
-    X(2, EOPTION, "an option or a URL is not valid")                                     \
-    X(3, ENOMEM, "out of memory")                                                        \
-    X(4, ETIMEOUT, "the time ran out")                                                   \
-    X(5, ECLOSED, "the pool is closed")                                                  \
-    X(6, ESTALE, "the handle's lease has ended")                                         \
-    X(7, EDEADLK, "the call would wait for itself")                                      \
-    X(8, EBUSY, "in use")                                                                \
-    X(9, ELIMIT, "a fixed limit is reached")                                             \
-    X(10, ECONNECT, "a connection could not be opened")                                  \
-    X(11, EDISCONNECT, "the connection is closed or lost")                               \
-    X(12, EDRIVER, "the database refused or failed")                                     \
-    X(13, EUNSUPPORTED, "not supported by this driver or system")                        \
-    X(14, EFORK, "not usable in a process forked after the pool was opened")             \
-    X(15, ECANCELED, "canceled")                                                         \
-    X(16, EBUG, "the pool found itself in an impossible state and lends no more")        \
+#define DBPOOL_STATUSES(X)                                                        \
+    X(0, OK, "success")                                                           \
+    X(1, EINVAL, "an argument is not valid")                                      \
+    X(2, EOPTION, "an option or a URL is not valid")                              \
+    X(3, ENOMEM, "out of memory")                                                 \
+    X(4, ETIMEOUT, "the time ran out")                                            \
+    X(5, ECLOSED, "the pool is closed")                                           \
+    X(6, ESTALE, "the handle's lease has ended")                                  \
+    X(7, EDEADLK, "the call would wait for itself")                               \
+    X(8, EBUSY, "in use")                                                         \
+    X(9, ELIMIT, "a fixed limit is reached")                                      \
+    X(10, ECONNECT, "a connection could not be opened")                           \
+    X(11, EDISCONNECT, "the connection is closed or lost")                        \
+    X(12, EDRIVER, "the database refused or failed")                              \
+    X(13, EUNSUPPORTED, "not supported by this driver or system")                 \
+    X(14, EFORK, "not usable in a process forked after the pool was opened")      \
+    X(15, ECANCELED, "canceled")                                                  \
+    X(16, EBUG, "the pool found itself in an impossible state and lends no more") \
     X(17, ELISTENER, "a listener failed")
 
 typedef enum dbpool_status {
@@ -110,8 +113,8 @@ DBPOOL_API const char *dbpool_status_name(dbpool_status status);
  * Thread: any.  Blocks: no.  Round-trips: 0.  Callbacks: none. */
 DBPOOL_API const char *dbpool_status_meaning(dbpool_status status);
 
-/* Fills `err` (which may be NULL): the status and a message in the manner of printf, cut to fit; everything else is cleared. Returns `status`. For
- * drivers, creators and listeners.
+/* Fills `err` (which may be NULL): the status and a message in the manner of printf, cut to fit; everything else is cleared. Returns
+ * `status`. For drivers, creators and listeners.
  * Thread: any.  Blocks: no.  Round-trips: 0.  Callbacks: none. */
 DBPOOL_API dbpool_status dbpool_error_set(dbpool_error *err, dbpool_status status, const char *format, ...) DBPOOL_PRINTF(3, 4);
 
@@ -125,9 +128,9 @@ typedef struct dbpool dbpool;
 typedef struct dbpool_record dbpool_record;
 typedef struct dbpool_driver dbpool_driver; /* see driver.h */
 
-/* A handle to a lease: a plain value, nothing to free. A copy is the same handle. When the lease has ended every copy is stale, for good: a function
- * given one answers DBPOOL_ESTALE and touches nothing, even when the record serves somebody else or the pool is gone. The *native* handle cannot
- * be guarded like that: it must not be used after the lease has ended. All zero is the empty handle. */
+/* A handle to a lease: a plain value, nothing to free. A copy is the same handle. When the lease has ended every copy is stale, for good: a
+ * function given one answers DBPOOL_ESTALE and touches nothing, even when the record serves somebody else or the pool is gone. The *native*
+ * handle cannot be guarded like that: it must not be used after the lease has ended. All zero is the empty handle. */
 typedef struct dbpool_conn {
     struct dbpool_cell *cell;
     uint64_t number;
@@ -142,23 +145,23 @@ typedef struct dbpool_conn {
 /* ---- Events ------------------------------------------------------------------------------------------------------------------ */
 
 /* X(name, text). In the order in which a connection meets them. */
-#define DBPOOL_EVENTS(X)                                                                                                        \
+#define DBPOOL_EVENTS(X)                                                                                                          \
     X(FIRST_CONNECT, "first_connect")     /* once in the pool's life, before CONNECT, at the first opening that has a listener */ \
-    X(CONNECT, "connect")                 /* after every opening; failing, it makes the opening fail */                         \
-    X(CHECKOUT, "checkout")               /* at every checkout, after the ping */                                               \
-    X(RESET, "reset")                     /* before the rollback or commit of a return */                                       \
-    X(CHECKIN, "checkin")                 /* before the record goes back; native is NULL if it was invalidated */               \
-    X(INVALIDATE, "invalidate")           /* before an invalidated connection is closed */                                      \
-    X(SOFT_INVALIDATE, "soft_invalidate") /* at a soft invalidation */                                                          \
-    X(DETACH, "detach")                   /* after a detach */                                                                  \
-    X(CLOSE, "close")                     /* before a pooled connection is closed */                                            \
+    X(CONNECT, "connect")                 /* after every opening; failing, it makes the opening fail */                           \
+    X(CHECKOUT, "checkout")               /* at every checkout, after the ping */                                                 \
+    X(RESET, "reset")                     /* before the rollback or commit of a return */                                         \
+    X(CHECKIN, "checkin")                 /* before the record goes back; native is NULL if it was invalidated */                 \
+    X(INVALIDATE, "invalidate")           /* before an invalidated connection is closed */                                        \
+    X(SOFT_INVALIDATE, "soft_invalidate") /* at a soft invalidation */                                                            \
+    X(DETACH, "detach")                   /* after a detach */                                                                    \
+    X(CLOSE, "close")                     /* before a pooled connection is closed */                                              \
     X(CLOSE_DETACHED, "close_detached")   /* before a detached connection is closed */
 
 typedef enum dbpool_event_kind {
 #define DBPOOL_EVENT_ENUM(name, text) DBPOOL_ON_##name,
     DBPOOL_EVENTS(DBPOOL_EVENT_ENUM)
 #undef DBPOOL_EVENT_ENUM
-    DBPOOL_EVENT_COUNT
+        DBPOOL_EVENT_COUNT
 } dbpool_event_kind;
 
 /* What a listener is given. It is valid during the call only. */
@@ -172,9 +175,9 @@ typedef struct dbpool_event {
     int32_t reset;              /* on RESET: a dbpool_reset, what will be done */
 } dbpool_event;
 
-/* A listener. On CONNECT and FIRST_CONNECT a failure makes the opening fail. On CHECKOUT, DBPOOL_EDISCONNECT says that the connection is dead: it is replaced and
- * the checkout tries once more (every older connection of the pool is condemned too if err->flags has DBPOOL_ERROR_POOL_STALE); any
- * other failure fails the checkout. On all other events a failure is logged and nothing else. */
+/* A listener. On CONNECT and FIRST_CONNECT a failure makes the opening fail. On CHECKOUT, DBPOOL_EDISCONNECT says that the connection is
+ * dead: it is replaced and the checkout tries once more (every older connection of the pool is condemned too if err->flags has
+ * DBPOOL_ERROR_POOL_STALE); any other failure fails the checkout. On all other events a failure is logged and nothing else. */
 typedef dbpool_status (*dbpool_listener_fn)(const dbpool_event *event, void *arg, dbpool_error *err);
 
 typedef struct dbpool_listener {
@@ -213,6 +216,10 @@ typedef enum dbpool_echo { DBPOOL_ECHO_UNSET = -1, DBPOOL_ECHO_OFF = 0, DBPOOL_E
  * stand in the URL as well take their value from the URL. */
 typedef struct dbpool_config {
     size_t struct_size;
+    const dbpool_listener *listeners; /* in force before the first connection is opened; copied */
+    size_t listener_count;
+    dbpool_log_fn log; /* NULL: the process-wide sink */
+    void *log_arg;
 #define DBPOOL_FIELD_INT int32_t
 #define DBPOOL_FIELD_BOOL int32_t
 #define DBPOOL_FIELD_RESET int32_t
@@ -224,63 +231,66 @@ typedef struct dbpool_config {
 #define DBPOOL_FIELD(kind, field, key, initial, least, most, text) DBPOOL_FIELD_##kind field;
     DBPOOL_OPTIONS(DBPOOL_FIELD)
 #undef DBPOOL_FIELD
-    const dbpool_listener *listeners; /* in force before the first connection is opened; copied */
-    size_t listener_count;
-    dbpool_log_fn log; /* NULL: the process-wide sink */
-    void *log_arg;
 } dbpool_config;
 
 #define DBPOOL_INITIAL(kind, field, key, initial, least, most, text) initial,
-#define DBPOOL_CONFIG_INIT {sizeof(dbpool_config), DBPOOL_OPTIONS(DBPOOL_INITIAL) NULL, 0, NULL, NULL}
+#define DBPOOL_CONFIG_INIT \
+    { sizeof(dbpool_config), NULL, 0, NULL, NULL, DBPOOL_OPTIONS(DBPOOL_INITIAL) }
 
 /* ---- Opening and closing a pool ---------------------------------------------------------------------------------------------- */
 
-/* Makes a pool from a URL, "scheme://user:password@host:port/database?key=value&…". Keys that begin with "pool_" are options (docs/options.md), every
- * other one is the driver's. The driver is found by the scheme among those registered, then as a shared library beside this one. No
- * connection is opened yet. `config` may be NULL. On success `*pool_out` is to be closed and destroyed by the caller.
- * Errors: EOPTION (naming the option, or the place in the URL and the reason, never its text), EUNSUPPORTED (no such driver), ENOMEM, ELIMIT.
+/* Makes a pool from a URL, "scheme://user:password@host:port/database?key=value&…". Keys that begin with "pool_" are options
+ * (docs/options.md), every other one is the driver's. The driver is found by the scheme among those registered, then as a shared library
+ * beside this one. No connection is opened yet. `config` may be NULL. On success `*pool_out` is to be closed and destroyed by the caller.
+ * Errors: EOPTION (naming the option, or the place in the URL and the reason, never its text), EUNSUPPORTED (no such driver), ENOMEM,
+ * ELIMIT.
  * Thread: any.  Blocks: only to load the driver.  Round-trips: 0.  Callbacks: none. */
 DBPOOL_API DBPOOL_MUST_CHECK dbpool_status dbpool_open(const char *url, const dbpool_config *config, dbpool **pool_out, dbpool_error *err);
 
-/* The same from a scheme and parallel arrays of keywords and values that end with a NULL keyword, as PQconnectdbParams takes them. Nothing is unescaped.
+/* The same from a scheme and parallel arrays of keywords and values that end with a NULL keyword, as PQconnectdbParams takes them. Nothing
+ * is unescaped.
  * Thread: any.  Blocks: only to load the driver.  Round-trips: 0.  Callbacks: none. */
 DBPOOL_API DBPOOL_MUST_CHECK dbpool_status dbpool_open_params(const char *scheme, const char *const *keywords, const char *const *values,
                                                               const dbpool_config *config, dbpool **pool_out, dbpool_error *err);
 
-/* Makes a pool over a driver of the caller's own. `driver` and `driver_arg` must outlive the pool; `driver_arg` is handed to its functions, its
- * configure and release are not called.
+/* Makes a pool over a driver of the caller's own. `driver` and `driver_arg` must outlive the pool; `driver_arg` is handed to its functions,
+ * its configure and release are not called.
  * Thread: any.  Blocks: no.  Round-trips: 0.  Callbacks: none. */
 DBPOOL_API DBPOOL_MUST_CHECK dbpool_status dbpool_open_driver(const dbpool_driver *driver, void *driver_arg, const dbpool_config *config,
                                                               dbpool **pool_out, dbpool_error *err);
 
 /* A caller's own way to open a connection. Exactly one of the two functions is set; open_for is given the record that the connection will
- * serve. Each returns a native handle in `*native_out`, or a failure, which reaches the caller of the checkout unchanged. `deadline_ns` is on
- * dbpool_now_ns's clock. */
+ * serve. Each returns a native handle in `*native_out`, or a failure, which reaches the caller of the checkout unchanged. `deadline_ns` is
+ * on dbpool_now_ns's clock. */
 typedef struct dbpool_creator {
     dbpool_status (*open)(void *arg, int64_t deadline_ns, void **native_out, dbpool_error *err);
     dbpool_status (*open_for)(void *arg, dbpool_record *record, int64_t deadline_ns, void **native_out, dbpool_error *err);
     void *arg;
 } dbpool_creator;
 
-/* Makes a pool whose connections `creator` opens, and `driver` resets, pings and closes. The scheme names a driver ("postgresql"), as in a URL.
+/* Makes a pool whose connections `creator` opens, and `driver` resets, pings and closes. The scheme names a driver ("postgresql"), as in a
+ * URL.
  * Thread: any.  Blocks: only to load the driver.  Round-trips: 0.  Callbacks: none. */
-DBPOOL_API DBPOOL_MUST_CHECK dbpool_status dbpool_open_creator(const char *scheme, const dbpool_creator *creator, const dbpool_config *config,
-                                                               dbpool **pool_out, dbpool_error *err);
+DBPOOL_API DBPOOL_MUST_CHECK dbpool_status dbpool_open_creator(const char *scheme, const dbpool_creator *creator,
+                                                               const dbpool_config *config, dbpool **pool_out, dbpool_error *err);
 
 /* Replaces the creator, or gives one to a pool that had none. Openings under way end as they began.
  * Thread: any.  Blocks: no.  Round-trips: 0.  Callbacks: none. */
 DBPOOL_API dbpool_status dbpool_set_creator(dbpool *pool, const dbpool_creator *creator, dbpool_error *err);
 
-/* Stops lending: every caller that waits and every later checkout gets ECLOSED, idle connections are closed. Then waits until the leases that
- * are out have come back (they stay valid, and close for real at their checkin), at most `timeout_ms`. May be called again, by several threads.
- * Errors: ETIMEOUT (the message says how many leases are still out), EDEADLK (called from a listener: the close has begun, but does not wait).
- * Thread: any.  Blocks: for leases, at most timeout_ms, and to close idle connections.  Round-trips: the drivers' goodbyes.  Callbacks: close. */
+/* Stops lending: every caller that waits and every later checkout gets ECLOSED, idle connections are closed. Then waits until the leases
+ * that are out have come back (they stay valid, and close for real at their checkin), at most `timeout_ms`. May be called again, by several
+ * threads.
+ * Errors: ETIMEOUT (the message says how many leases are still out), EDEADLK (called from a listener: the close has begun, but does not
+ * wait).
+ * Thread: any.  Blocks: for leases, at most timeout_ms, and to close idle connections.  Round-trips: the drivers' goodbyes.  Callbacks:
+ * close. */
 DBPOOL_API dbpool_status dbpool_close(dbpool *pool, int64_t timeout_ms, dbpool_error *err);
 
-/* Ends the caller's use of the pool, and closes it first if that has not been done. The memory goes when the last lease, callback and opening
- * has ended; handles may be returned until then and after. NULL is allowed.
- * Thread: any; the pool must not be used by the caller's other threads any more.  Blocks: to close idle connections.  Round-trips: the drivers'
- * goodbyes.  Callbacks: close. */
+/* Ends the caller's use of the pool, and closes it first if that has not been done. The memory goes when the last lease, callback and
+ * opening has ended; handles may be returned until then and after. NULL is allowed.
+ * Thread: any; the pool must not be used by the caller's other threads any more.  Blocks: to close idle connections.  Round-trips: the
+ * drivers' goodbyes.  Callbacks: close. */
 DBPOOL_API void dbpool_destroy(dbpool *pool);
 
 /* Closes every idle connection. Those that are out go on counting against the limit and are closed at their checkin. The pool stays usable.
@@ -291,8 +301,8 @@ DBPOOL_API dbpool_status dbpool_dispose(dbpool *pool);
  * Thread: any.  Blocks: no.  Round-trips: 0.  Callbacks: none. */
 DBPOOL_API DBPOOL_MUST_CHECK dbpool_status dbpool_recreate(dbpool *pool, dbpool **pool_out, dbpool_error *err);
 
-/* Changes `size` and `max_overflow` while the pool is in use. Growing serves waiting callers at once; shrinking closes idle connections now and
- * those lent at their checkin, until the new limit holds.
+/* Changes `size` and `max_overflow` while the pool is in use. Growing serves waiting callers at once; shrinking closes idle connections now
+ * and those lent at their checkin, until the new limit holds.
  * Errors: EOPTION, ECLOSED.
  * Thread: any.  Blocks: to close idle connections.  Round-trips: the drivers' goodbyes.  Callbacks: close. */
 DBPOOL_API dbpool_status dbpool_resize(dbpool *pool, int32_t size, int32_t max_overflow, dbpool_error *err);
@@ -310,32 +320,33 @@ DBPOOL_API DBPOOL_MUST_CHECK dbpool_status dbpool_checkout(dbpool *pool, dbpool_
 /* The same with a timeout of the caller's own. -1: for ever. 0: takes what is idle or opens what is allowed, but never waits for another's
  * connection; the opening then is bounded by `connect_timeout` alone.
  * Thread: any.  Blocks: to wait and to open, within the deadline.  Round-trips: as dbpool_checkout.  Callbacks: as dbpool_checkout. */
-DBPOOL_API DBPOOL_MUST_CHECK dbpool_status dbpool_checkout_timeout(dbpool *pool, int64_t timeout_ms, dbpool_conn *conn_out, dbpool_error *err);
+DBPOOL_API DBPOOL_MUST_CHECK dbpool_status dbpool_checkout_timeout(dbpool *pool, int64_t timeout_ms, dbpool_conn *conn_out,
+                                                                   dbpool_error *err);
 
 /* dbpool_checkout_timeout with 0: DBPOOL_ETIMEOUT says that nothing is free.
  * Thread: any.  Blocks: only to open.  Round-trips: as dbpool_checkout.  Callbacks: as dbpool_checkout. */
 DBPOOL_API DBPOOL_MUST_CHECK dbpool_status dbpool_try_checkout(dbpool *pool, dbpool_conn *conn_out, dbpool_error *err);
 
-/* Checks an existing lease out once more, for a nested use: `*conn_out` is a second handle to the same lease, with no ping and no listener. Each
- * handle is returned once; the connection goes back with the last.
+/* Checks an existing lease out once more, for a nested use: `*conn_out` is a second handle to the same lease, with no ping and no listener.
+ * Each handle is returned once; the connection goes back with the last.
  * Errors: ESTALE ("This connection is closed"), ENOMEM, EUNSUPPORTED (the lease is detached).
  * Thread: any.  Blocks: no.  Round-trips: 0.  Callbacks: none. */
 DBPOOL_API DBPOOL_MUST_CHECK dbpool_status dbpool_checkout_nested(dbpool_conn conn, dbpool_conn *conn_out, dbpool_error *err);
 
-/* Returns a lease and empties the variable. The connection is reset as the pool is told to; if that fails, or the connection cannot be proven
- * clean, it is closed and its place is free. A detached connection is closed. Always succeeds but for a handle that is not a lease:
+/* Returns a lease and empties the variable. The connection is reset as the pool is told to; if that fails, or the connection cannot be
+ * proven clean, it is closed and its place is free. A detached connection is closed. Always succeeds but for a handle that is not a lease:
  * ESTALE (returned before, or never lent; also when another thread returns the same handle at this moment), and then nothing happens.
  * Thread: any.  Blocks: for the reset, at most reset_timeout.  Round-trips: 0 when the connection is clean, else the reset's.
  * Callbacks: reset, checkin, finalizers, close. */
 DBPOOL_API dbpool_status dbpool_checkin(dbpool_conn *conn);
 
-/* The same when the caller has already ended the transaction: no rollback or commit is sent and no reset listener runs. A connection that turns out to be
- * inside a transaction is closed. A pool whose reset is `full` does that all the same.
+/* The same when the caller has already ended the transaction: no rollback or commit is sent and no reset listener runs. A connection that
+ * turns out to be inside a transaction is closed. A pool whose reset is `full` does that all the same.
  * Thread: any.  Blocks: no, but to close.  Round-trips: 0, or those of a full reset.  Callbacks: checkin, finalizers, close. */
 DBPOOL_API dbpool_status dbpool_checkin_no_reset(dbpool_conn *conn);
 
-/* Ends the lease because its connection is no good: closes it now, frees its place, empties the variable and makes every other handle to the lease
- * stale. `reason` (may be NULL) goes to the listeners and the log. The record opens a new connection at its next checkout.
+/* Ends the lease because its connection is no good: closes it now, frees its place, empties the variable and makes every other handle to
+ * the lease stale. `reason` (may be NULL) goes to the listeners and the log. The record opens a new connection at its next checkout.
  * Errors: ESTALE ("Can't invalidate an already-closed connection.").
  * Thread: any.  Blocks: to close.  Round-trips: the driver's goodbye.  Callbacks: invalidate, close, checkin. */
 DBPOOL_API dbpool_status dbpool_invalidate(dbpool_conn *conn, const dbpool_error *reason);
@@ -351,8 +362,9 @@ DBPOOL_API dbpool_status dbpool_invalidate_soft(dbpool_conn conn, const dbpool_e
  * Thread: any.  Blocks: to close.  Round-trips: the driver's goodbye.  Callbacks: invalidate, close, checkin. */
 DBPOOL_API dbpool_status dbpool_invalidate_pool(dbpool *pool, dbpool_conn *conn, const dbpool_error *reason);
 
-/* Takes the connection out of the pool: the record goes back at once, free to open another, and no limit counts the connection any more. The
- * variable becomes a new handle, with a copy of the connection's info; older copies are stale. dbpool_checkin closes it. Detaching twice does nothing.
+/* Takes the connection out of the pool: the record goes back at once, free to open another, and no limit counts the connection any more.
+ * The variable becomes a new handle, with a copy of the connection's info; older copies are stale. dbpool_checkin closes it. Detaching
+ * twice does nothing.
  * Errors: ESTALE, ENOMEM, EBUSY (other handles to the same lease are out).
  * Thread: any.  Blocks: no.  Round-trips: 0.  Callbacks: detach. */
 DBPOOL_API dbpool_status dbpool_detach(dbpool_conn *conn, dbpool_error *err);
@@ -361,7 +373,8 @@ DBPOOL_API dbpool_status dbpool_detach(dbpool_conn *conn, dbpool_error *err);
  * Thread: any.  Blocks: no.  Round-trips: 0.  Callbacks: none. */
 DBPOOL_API bool dbpool_is_valid(dbpool_conn conn);
 
-/* The driver's own handle, which belongs to the pool and must not be closed; NULL if the handle is stale. postgresql.h and sqlite.h have typed forms.
+/* The driver's own handle, which belongs to the pool and must not be closed; NULL if the handle is stale. postgresql.h and sqlite.h have
+ * typed forms.
  * Thread: any.  Blocks: no.  Round-trips: 0.  Callbacks: none. */
 DBPOOL_API void *dbpool_native(dbpool_conn conn);
 
@@ -384,12 +397,12 @@ static inline void dbpool_scope_end(dbpool_conn *conn) {
 
 /* ---- What travels with a connection ------------------------------------------------------------------------------------------- */
 
-/* Two stores of named pointers. CONNECTION lives as long as one driver connection and is emptied before the next is opened; RECORD lives as long
- * as the record, across reconnections, and a detached connection has none. */
+/* Two stores of named pointers. CONNECTION lives as long as one driver connection and is emptied before the next is opened; RECORD lives as
+ * long as the record, across reconnections, and a detached connection has none. */
 typedef enum dbpool_scope { DBPOOL_SCOPE_CONNECTION = 0, DBPOOL_SCOPE_RECORD = 1 } dbpool_scope;
 
-/* Keeps `value` under `key`, replacing what was there. `free_value` (may be NULL) is called on a value that is replaced or dropped. A NULL value removes
- * the key. The same for a lease, and for a record inside a listener or creator.
+/* Keeps `value` under `key`, replacing what was there. `free_value` (may be NULL) is called on a value that is replaced or dropped. A NULL
+ * value removes the key. The same for a lease, and for a record inside a listener or creator.
  * Errors: ESTALE, ENOMEM, EUNSUPPORTED (RECORD on a detached connection).
  * Thread: the holder of the lease; the listener's thread.  Blocks: no.  Round-trips: 0.  Callbacks: free_value of the value replaced. */
 DBPOOL_API dbpool_status dbpool_set_info(dbpool_conn conn, dbpool_scope scope, const char *key, void *value, void (*free_value)(void *));
@@ -401,7 +414,8 @@ DBPOOL_API dbpool_status dbpool_record_set_info(dbpool_record *record, dbpool_sc
 DBPOOL_API void *dbpool_get_info(dbpool_conn conn, dbpool_scope scope, const char *key);
 DBPOOL_API void *dbpool_record_get_info(dbpool_record *record, dbpool_scope scope, const char *key);
 
-/* Queues `fn(native, arg)` for the record's next checkin, last in first out, after the reset. It is dropped unrun when the connection is closed or detached.
+/* Queues `fn(native, arg)` for the record's next checkin, last in first out, after the reset. It is dropped unrun when the connection is
+ * closed or detached.
  * Errors: ESTALE, ENOMEM.
  * Thread: the holder of the lease; the listener's thread.  Blocks: no.  Round-trips: 0.  Callbacks: none now. */
 DBPOOL_API dbpool_status dbpool_on_checkin(dbpool_conn conn, void (*fn)(void *native, void *arg), void *arg);
@@ -414,15 +428,16 @@ DBPOOL_API void *dbpool_record_native(dbpool_record *record);
 DBPOOL_API bool dbpool_record_in_use(dbpool_record *record);
 DBPOOL_API int64_t dbpool_record_last_connect_ns(dbpool_record *record);
 
-/* Closes the connection of a record that the caller holds, if it has one: the lease goes on without a connection, its return resets nothing, and the record
- * opens a new one at its next checkout. `reason` may be NULL.
+/* Closes the connection of a record that the caller holds, if it has one: the lease goes on without a connection, its return resets
+ * nothing, and the record opens a new one at its next checkout. `reason` may be NULL.
  * Thread: the holder of the lease; the thread of a checkout or reset listener.  Blocks: to close.  Round-trips: the driver's goodbye.
  * Callbacks: invalidate, close. */
 DBPOOL_API dbpool_status dbpool_record_invalidate(dbpool_record *record, const dbpool_error *reason);
 
 /* ---- Listening and logging ---------------------------------------------------------------------------------------------------- */
 
-/* Adds a listener, called after those added before it; or removes the first that is equal. A removed one may still be running, or run once more, on another thread.
+/* Adds a listener, called after those added before it; or removes the first that is equal. A removed one may still be running, or run once
+ * more, on another thread.
  * Errors: EINVAL, ENOMEM; unlisten: EINVAL when there is none.
  * Thread: any.  Blocks: no.  Round-trips: 0.  Callbacks: none. */
 DBPOOL_API dbpool_status dbpool_listen(dbpool *pool, dbpool_event_kind kind, dbpool_listener_fn fn, void *arg);
@@ -438,7 +453,8 @@ DBPOOL_API dbpool_status dbpool_set_log_level(dbpool *pool, int32_t level);
 
 /* ---- Looking inside ----------------------------------------------------------------------------------------------------------- */
 
-/* Buckets of the wait histogram: bucket i counts waits shorter than 2^i microseconds that fit no smaller bucket; the last takes the rest. */
+/* Buckets of the wait histogram: bucket i counts waits shorter than 2^i microseconds that fit no smaller bucket; the last takes the rest.
+ * */
 #define DBPOOL_WAIT_BUCKETS 32
 
 /* The state of a pool. The gauges are exact when nobody is inside the pool, and never negative. */
@@ -456,11 +472,12 @@ typedef struct dbpool_stats {
     uint64_t invalidated, soft_invalidated, pool_invalidated, recycled, detaches;
     uint64_t resets, reset_failed, unclean; /* unclean: closed at checkin since it was not quiet */
     uint64_t pings, ping_failed, look_failed;
-    uint64_t wait_ns;       /* summed over all waits that have ended */
+    uint64_t wait_ns; /* summed over all waits that have ended */
     uint64_t wait_histogram[DBPOOL_WAIT_BUCKETS];
 } dbpool_stats;
 
-#define DBPOOL_STATS_INIT {.struct_size = sizeof(dbpool_stats)}
+#define DBPOOL_STATS_INIT \
+    { .struct_size = sizeof(dbpool_stats) }
 
 /* Takes a snapshot. `stats->struct_size` must be set.
  * Thread: any.  Blocks: no.  Round-trips: 0.  Callbacks: none. */
@@ -475,7 +492,8 @@ typedef struct dbpool_lease {
     char tag[44];       /* the caller's, see dbpool_set_tag */
 } dbpool_lease;
 
-/* Lists the leases that are out, detached connections aside, at most `capacity` of them; `*count_out` is how many there are, also when it is more.
+/* Lists the leases that are out, detached connections aside, at most `capacity` of them; `*count_out` is how many there are, also when it
+ * is more.
  * Thread: any.  Blocks: no.  Round-trips: 0.  Callbacks: none. */
 DBPOOL_API dbpool_status dbpool_leases(dbpool *pool, dbpool_lease *leases, size_t capacity, size_t *count_out);
 

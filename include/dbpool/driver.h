@@ -2,9 +2,10 @@
  *
  * How dbpool speaks with a database: a table of functions. Write one to pool anything that can be opened and closed.
  *
- * What every function may count on: a native handle is given to one call at a time; no lock of the pool is held; `driver_arg` is what configure made, or
- * what dbpool_open_driver was given. What every function must keep: it returns by `deadline_ns` (on dbpool_now_ns's clock; INT64_MAX is
- * none) or says in its documentation that it cannot; it prints nothing, never exits, raises no signal, and puts no secret into an error.
+ * What every function may count on: a native handle is given to one call at a time; no lock of the pool is held; `driver_arg` is what
+ * configure made, or what dbpool_open_driver was given. What every function must keep: it returns by `deadline_ns` (on dbpool_now_ns's
+ * clock; INT64_MAX is none) or says in its documentation that it cannot; it prints nothing, never exits, raises no signal, and puts no
+ * secret into an error.
  */
 #ifndef DBPOOL_DRIVER_H
 #define DBPOOL_DRIVER_H
@@ -22,8 +23,8 @@ typedef enum dbpool_native_state {
     DBPOOL_NATIVE_UNCLEAN = 2, /* not provably quiet, or dead: it must be closed */
 } dbpool_native_state;
 
-/* One connect argument. Those of a URL's parts have the keys "user", "password", "host", "port" and "path" (the part after host and port, with its slash);
- * those of its query follow in their order. */
+/* One connect argument. Those of a URL's parts have the keys "user", "password", "host", "port" and "path" (the part after host and port,
+ * with its slash); those of its query follow in their order. */
 typedef struct dbpool_param {
     const char *key;
     const char *value;
@@ -39,41 +40,47 @@ struct dbpool_driver {
     const char *schemes; /* "postgresql,postgres": the URL schemes it answers to */
     uint32_t flags;      /* DBPOOL_DRIVER_… */
 
-    /* Checks the connect arguments and makes what all connections of one pool share. An argument that it does not know is EOPTION with the key's name. */
+    /* Checks the connect arguments and makes what all connections of one pool share. An argument that it does not know is EOPTION with the
+     * key's name. */
     dbpool_status (*configure)(const dbpool_param *params, size_t count, void **driver_arg_out, dbpool_error *err);
     void (*release)(void *driver_arg);
 
     /* Opens one connection. Required, unless the pool has a creator. */
     dbpool_status (*open)(void *driver_arg, int64_t deadline_ns, void **native_out, dbpool_error *err);
 
-    /* Closes one, whatever its state. A failure is logged and swallowed; the handle is gone. Required. Must not wait for a server that does not answer. */
+    /* Closes one, whatever its state. A failure is logged and swallowed; the handle is gone. Required. Must not wait for a server that does
+     * not answer. */
     dbpool_status (*close)(void *driver_arg, void *native, dbpool_error *err);
 
-    /* The look before a lend: no round trip, no waiting. Drains what may come unasked; false when the connection is dead or not quiet. Optional. */
+    /* The look before a lend: no round trip, no waiting. Drains what may come unasked; false when the connection is dead or not quiet.
+     * Optional. */
     bool (*look)(void *driver_arg, void *native);
 
-    /* The look at a checkin: library-side state only, no system call. Optional: without it the connection is taken to be DIRTY at each return. */
+    /* The look at a checkin: library-side state only, no system call. Optional: without it the connection is taken to be DIRTY at each
+     * return. */
     dbpool_native_state (*state)(void *driver_arg, void *native);
 
-    /* One round trip to see whether it lives. EDISCONNECT when it does not (with DBPOOL_ERROR_POOL_STALE when all older ones must be dead too); another
-     * failure ends the checkout. Optional: `pre_ping` needs it. */
+    /* One round trip to see whether it lives. EDISCONNECT when it does not (with DBPOOL_ERROR_POOL_STALE when all older ones must be dead
+     * too); another failure ends the checkout. Optional: `pre_ping` needs it. */
     dbpool_status (*ping)(void *driver_arg, void *native, int64_t deadline_ns, dbpool_error *err);
 
-    /* Rolls back, commits, or resets fully (a dbpool_reset). OK means that the connection is clean; else it is closed. It need not look at `state` first. Optional. */
+    /* Rolls back, commits, or resets fully (a dbpool_reset). OK means that the connection is clean; else it is closed. It need not look at
+     * `state` first. Optional. */
     dbpool_status (*reset)(void *driver_arg, void *native, int32_t reset, int64_t deadline_ns, dbpool_error *err);
 
-    /* In a forked child: gives up an inherited handle with close(2) alone, no goodbye, leaking what must be. Optional: without it the handle is left as it is. */
+    /* In a forked child: gives up an inherited handle with close(2) alone, no goodbye, leaking what must be. Optional: without it the
+     * handle is left as it is. */
     void (*abandon)(void *driver_arg, void *native);
 
-    /* Reports facts by `row`. Keys with a fixed meaning: "server" (name and version), "user", "database", "encryption" ("none" or protocol and cipher), "role"
-     * ("primary", "standby", "read-only"), "max_connections", "reserved_connections", "used_connections" (numbers), "idle_timeout_ms",
-     * "transaction_idle_timeout_ms", "statement_timeout_ms" (0: none). Others are shown as they are. Optional. */
-    dbpool_status (*describe)(void *driver_arg, void *native, int64_t deadline_ns, void (*row)(void *arg, const char *key, const char *value),
-                              void *arg, dbpool_error *err);
+    /* Reports facts by `row`. Keys with a fixed meaning: "server" (name and version), "user", "database", "encryption" ("none" or protocol
+     * and cipher), "role" ("primary", "standby", "read-only"), "max_connections", "reserved_connections", "used_connections" (numbers),
+     * "idle_timeout_ms", "transaction_idle_timeout_ms", "statement_timeout_ms" (0: none). Others are shown as they are. Optional. */
+    dbpool_status (*describe)(void *driver_arg, void *native, int64_t deadline_ns,
+                              void (*row)(void *arg, const char *key, const char *value), void *arg, dbpool_error *err);
 };
 
-/* Makes a driver known by its schemes, before those that are loaded from shared libraries; for static linking and for drivers of one's own. The table must
- * live as long as the process. Registering the same table again does nothing.
+/* Makes a driver known by its schemes, before those that are loaded from shared libraries; for static linking and for drivers of one's own.
+ * The table must live as long as the process. Registering the same table again does nothing.
  * Errors: EINVAL (a required function is missing), EBUSY (a scheme is taken), ENOMEM.
  * Thread: any.  Blocks: no.  Round-trips: 0.  Callbacks: none. */
 DBPOOL_API dbpool_status dbpool_register_driver(const dbpool_driver *driver, dbpool_error *err);

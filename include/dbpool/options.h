@@ -13,6 +13,8 @@
  * NS        the same, with us and ns as well                      int64_t, nanoseconds
  * RESET, ORDER, ECHO   one of the words named in the text          int32_t, an enum of dbpool.h
  * TEXT      the text                                              const char *, copied by open
+ *
+ * New rows come last, so that the struct of an older program is a beginning of the newer one.
  */
 #ifndef DBPOOL_OPTIONS_H
 #define DBPOOL_OPTIONS_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/buffer.h"
 
+#include "base/parse.h"
+
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 
 dbp_buffer dbp_buffer_init(char *memory, size_t size) {
@@ -23,24 +24,16 @@ void dbp_buffer_format(dbp_buffer *buffer, const char *format, ...) {
         buffer->length += (size_t)length;
 }
 
-/* The length of the well-formed UTF-8 sequence at `text`, or 0. */
-static size_t sequence_length(const unsigned char *text) {
-    size_t length = *text < 0x80 ? 1 : *text >= 0xC2 && *text < 0xE0 ? 2 : *text >= 0xE0 && *text < 0xF0 ? 3 : *text >= 0xF0 && *text < 0xF5 ? 4 : 0;
-    for (size_t i = 1; i < length; i++)
-        if ((text[i] & 0xC0) != 0x80)
-            return 0;
-    return length;
-}
-
 void dbp_buffer_escape(dbp_buffer *buffer, const char *text) {
-    for (const unsigned char *at = (const unsigned char *)text; *at;) {
-        size_t length = sequence_length(at);
-        if (length == 0 || *at < 0x20 || *at == 0x7F) {
-            dbp_buffer_format(buffer, "\\x%02X", *at);
-            at++;
+    while (*text) {
+        size_t length = dbp_parse_utf8(text);
+        unsigned char byte = (unsigned char)*text;
+        if (length == 0 || byte < 0x20 || byte == 0x7F) {
+            dbp_buffer_format(buffer, "\\x%02X", byte);
+            text++;
         } else {
-            dbp_buffer_format(buffer, "%.*s", (int)length, (const char *)at);
-            at += length;
+            dbp_buffer_format(buffer, "%.*s", (int)length, text);
+            text += length;
         }
     }
 }

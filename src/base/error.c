@@ -26,8 +26,7 @@ dbpool_status dbp_error_set(dbpool_error *err, dbpool_status status, const char 
     return status;
 }
 
-dbpool_status dbp_error_set_native(dbpool_error *err, dbpool_status status, uint32_t flags, int32_t native_code, const char *format,
-                                   ...) {
+dbpool_status dbp_error_set_native(dbpool_error *err, dbpool_status status, uint32_t flags, int32_t native_code, const char *format, ...) {
     va_list args;
     va_start(args, format);
     fill(err, status, flags, native_code, format, args);

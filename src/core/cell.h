@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Lease cells: what a dbpool_conn points at. A cell is never unmapped and its number only rises, so a handle can be compared with it for ever.
+ * Lease cells: what a dbpool_conn points at. A cell is never unmapped and its number only rises, so a handle can be compared with it for
+ * ever.
  *
  * The number's two lowest bits tell its state:
  *     DEAD    nobody's
@@ -20,9 +21,9 @@ enum { DBP_CELL_DEAD = 0, DBP_CELL_LIVE = 1, DBP_CELL_PINNED = 2, DBP_CELL_ENDIN
 
 typedef struct dbpool_cell {
     dbp_atomic_u64 number;
-    dbpool_record *record;          /* whom it serves; NULL when detached. Immutable while not DEAD */
-    struct dbp_detached *detached;  /* the detached connection, or NULL */
-    struct dbpool_cell *next;       /* of a record's nested handles (pool's mutex), or of the spare cells */
+    dbpool_record *record;         /* whom it serves; NULL when detached. Immutable while not DEAD */
+    struct dbp_detached *detached; /* the detached connection, or NULL */
+    struct dbpool_cell *next;      /* of a record's nested handles (pool's mutex), or of the spare cells */
 } dbpool_cell;
 
 /* The same lease in another state. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The end of a lease: return, invalidation, detachment. Whoever moves a handle's cell from LIVE to ENDING owns that handle's end; the last handle to
- * leave owns the record's.
+ * The end of a lease: return, invalidation, detachment. Whoever moves a handle's cell from LIVE to ENDING owns that handle's end; the last
+ * handle to leave owns the record's.
  */
 #include "base/error.h"
 #include "core/lease.h"
@@ -62,7 +62,8 @@ static dbpool_status reset(dbpool *pool, dbpool_record *record, void *native, db
 
 /* ---- Handles ---- */
 
-/* Leaves the record; true for the last one. One that finds itself alone can neither gain nor lose company: only a live handle makes another. */
+/* Leaves the record; true for the last one. One that finds itself alone can neither gain nor lose company: only a live handle makes
+ * another. */
 static bool leave(dbpool_record *record) {
     return dbp_load_acquire_u32(&record->handles) == 1 || dbp_sub_acq_rel_u32(&record->handles, 1) == 1;
 }

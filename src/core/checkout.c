@@ -104,11 +104,8 @@ static dbpool_status examine(dbpool *pool, dbpool_record *record, dbp_waiter *wa
         if (status != DBPOOL_OK)
             return status;
     }
-    dbpool_event event = {.kind = DBPOOL_ON_CHECKOUT,
-                          .pool = pool,
-                          .native = record->native,
-                          .record = record,
-                          .conn = dbp_lease_shown(&record->cell)};
+    dbpool_event event = {
+        .kind = DBPOOL_ON_CHECKOUT, .pool = pool, .native = record->native, .record = record, .conn = dbp_lease_shown(&record->cell)};
     return dbp_events_run(&event, err);
 }
 
@@ -124,7 +121,8 @@ static dbpool_status give_up(dbpool *pool, dbpool_record *record, dbpool_error *
 /* The connection turned out to be dead: another one in its place. */
 static dbpool_status replace(dbpool *pool, dbpool_record *record, dbp_waiter *waiter, const dbpool_error *why, dbpool_error *err) {
     if (why->flags & DBPOOL_ERROR_POOL_STALE) {
-        dbp_log(pool, DBPOOL_LOG_INFO, "Disconnection detected on checkout, invalidating all pooled connections prior to the current one (reason: %s)",
+        dbp_log(pool, DBPOOL_LOG_INFO,
+                "Disconnection detected on checkout, invalidating all pooled connections prior to the current one (reason: %s)",
                 why->message);
         dbp_pool_condemn(pool, record);
     } else {
@@ -219,7 +217,10 @@ static dbpool_status checkout(dbpool *pool, int64_t timeout_ms, dbpool_conn *con
 static dbpool_status misused(const dbpool *pool, dbpool_conn *conn_out, dbpool_error *err) {
     if (conn_out)
         *conn_out = DBPOOL_CONN_NONE;
-    return dbp_error_set(err, DBPOOL_EINVAL, "checkout: %s", !pool ? "pool is NULL" : !conn_out ? "conn_out is NULL" : "timeout_ms is below -1");
+    return dbp_error_set(err, DBPOOL_EINVAL, "checkout: %s",
+                         !pool       ? "pool is NULL"
+                         : !conn_out ? "conn_out is NULL"
+                                     : "timeout_ms is below -1");
 }
 
 dbpool_status dbpool_checkout(dbpool *pool, dbpool_conn *conn_out, dbpool_error *err) {

@@ -20,7 +20,7 @@ static struct entry *registry; /* guarded by registry_mutex */
 static const struct loadable {
     const char *schemes, *library, *symbol;
 } loadables[] = {
-    {"sqlite", "libdbpool-sqlite.so.0", "dbpool_sqlite_driver"},
+    {"sqlite",              "libdbpool-sqlite.so.0",     "dbpool_sqlite_driver"    },
     {"postgresql,postgres", "libdbpool-postgresql.so.0", "dbpool_postgresql_driver"},
 };
 
@@ -66,8 +66,9 @@ dbpool_status dbp_drivers_find(const char *scheme, const dbpool_driver **driver_
     for (size_t i = 0; i < sizeof loadables / sizeof *loadables; i++)
         if (lists(loadables[i].schemes, scheme, strlen(scheme)))
             return load(&loadables[i], driver_out, err);
-    return dbp_error_set(err, DBPOOL_EUNSUPPORTED, "find driver: there is none for the scheme of this URL; known are sqlite, postgresql, postgres "
-                                                   "and those registered");
+    return dbp_error_set(err, DBPOOL_EUNSUPPORTED,
+                         "find driver: there is none for the scheme of this URL; known are sqlite, postgresql, postgres "
+                         "and those registered");
 }
 
 /* ---- Registration ---- */

@@ -10,7 +10,8 @@
 #include "core/url.h"
 #include "os/atomic.h"
 
-/* Where connections come from: a driver, and what its configure made of the connect arguments. Shared by a pool and those recreated from it. */
+/* Where connections come from: a driver, and what its configure made of the connect arguments. Shared by a pool and those recreated from
+ * it. */
 typedef struct dbp_source {
     dbp_atomic_u32 references;
     dbpool_driver driver; /* a whole table, whatever size the driver's own has */

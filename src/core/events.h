@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The listeners of one pool: a list for each kind of event, in the order of adding. It is read without a lock; adding and removing happen under the
- * pool's mutex. A removed listener's node stays until the pool goes, so a reader never meets freed memory.
+ * The listeners of one pool: a list for each kind of event, in the order of adding. It is read without a lock; adding and removing happen
+ * under the pool's mutex. A removed listener's node stays until the pool goes, so a reader never meets freed memory.
  */
 #ifndef DBP_CORE_EVENTS_H
 #define DBP_CORE_EVENTS_H
@@ -26,7 +26,8 @@ void dbp_events_fini(dbp_events *events);
 /* Whether there is a listener for this kind. */
 bool dbp_events_any(const dbp_events *events, dbpool_event_kind kind);
 
-/* Runs the listeners of event->kind in order. run: the first failure ends it and is returned. tell: a failure is logged and the rest run. */
+/* Runs the listeners of event->kind in order. run: the first failure ends it and is returned. tell: a failure is logged and the rest run.
+ * */
 dbpool_status dbp_events_run(const dbpool_event *event, dbpool_error *err);
 void dbp_events_tell(const dbpool_event *event);
 

@@ -20,8 +20,8 @@ typedef enum dbp_return_kind {
     DBP_RETURN_NO_RESET /* the caller has ended the transaction */
 } dbp_return_kind;
 
-/* Ends the lease of a LEASED record by its last handle, whose cell the caller has made ENDING, and gives the record back. The pool may be gone
- * afterwards. */
+/* Ends the lease of a LEASED record by its last handle, whose cell the caller has made ENDING, and gives the record back. The pool may be
+ * gone afterwards. */
 void dbp_lease_return(dbpool_record *record, dbpool_cell *cell, dbp_return_kind kind);
 
 /* A handle to an ENDING cell, for listeners. */

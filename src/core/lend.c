@@ -250,7 +250,8 @@ static dbp_waiter *oldest_without_ticket(const dbp_lend *lend) {
     return waiter;
 }
 
-/* Takes a place and a free slot for it. Called while WAITERS is set, so the hot slots, looked at and empty, stay empty when OVERFLOW is set here. */
+/* Takes a place and a free slot for it. Called while WAITERS is set, so the hot slots, looked at and empty, stay empty when OVERFLOW is set
+ * here. */
 static dbp_slot *reserve_locked(dbp_lend *lend) {
     if (lend->closed || lend->places >= lend->config.limit || !lend->free)
         return NULL;
@@ -261,7 +262,8 @@ static dbp_slot *reserve_locked(dbp_lend *lend) {
     return slot;
 }
 
-/* One step of keeping invariant (E): a free place goes to the oldest who wants one. True when somebody was served: unlock, wake, and ask again. */
+/* One step of keeping invariant (E): a free place goes to the oldest who wants one. True when somebody was served: unlock, wake, and ask
+ * again. */
 static bool serve_locked(dbp_lend *lend, struct wake *wake_out) {
     dbp_waiter *waiter = oldest_without_ticket(lend);
     if (!waiter || lend->closed || lend->places >= lend->config.limit)
@@ -374,12 +376,9 @@ static uint32_t sleep_in_line(dbp_waiter *waiter, bool *in_time) {
 /* Under the mutex, after a wake-up or the deadline: the state is authoritative now. DBP_LEND_WOULD_WAIT: go on. */
 static dbp_lend_result settle_locked(dbp_lend *lend, dbp_waiter *waiter, bool in_time) {
     switch ((dbp_waiter_state)dbp_load_acquire_u32(&waiter->state)) {
-    case DBP_WAITER_GRANT: /* a grant that met the time-out is taken, never dropped */
-        return DBP_LEND_SLOT;
-    case DBP_WAITER_FAILED:
-        return DBP_LEND_FAILED;
-    case DBP_WAITER_CLOSED:
-        return DBP_LEND_CLOSED;
+    case DBP_WAITER_GRANT: /* a grant that met the time-out is taken, never dropped */ return DBP_LEND_SLOT;
+    case DBP_WAITER_FAILED: return DBP_LEND_FAILED;
+    case DBP_WAITER_CLOSED: return DBP_LEND_CLOSED;
     case DBP_WAITER_WOKEN:
         waiter->front = true;
         if (waiter->failed)
@@ -389,9 +388,7 @@ static dbp_lend_result settle_locked(dbp_lend *lend, dbp_waiter *waiter, bool in
         /* The slot it was woken for must not lie beside other waiters. */
         waiter->slot = idle_pop_locked(lend);
         break;
-    default:
-        dequeue_locked(lend, waiter);
-        waiter->slot = NULL;
+    default: dequeue_locked(lend, waiter); waiter->slot = NULL;
     }
     cut_ticket(waiter);
     clear_w_if_idle_locked(lend);
@@ -517,7 +514,6 @@ void dbp_lend_open_done(dbp_lend *lend, dbp_ticket *ticket) {
         cut_ticket(ticket->waiter);
     serve_and_unlock(lend);
 }
-
 
 bool dbp_lend_open_failed(dbp_lend *lend, dbp_ticket *ticket) {
     struct wake woken = nobody;

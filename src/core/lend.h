@@ -43,8 +43,8 @@ typedef enum dbp_waiter_state {
 /* One who waits, in the caller's memory. Zero-initialise, then set the first group. */
 typedef struct dbp_waiter {
     /* set by the caller */
-    int64_t timeout_ms;                         /* from the first moment that it would block; < 0: none */
-    bool no_wait;                               /* never wait */
+    int64_t timeout_ms;                          /* from the first moment that it would block; < 0: none */
+    bool no_wait;                                /* never wait */
     void (*callback)(struct dbp_waiter *waiter); /* called, with no lock held, instead of waking a thread; NULL: a thread */
 
     /* owner only */
@@ -125,9 +125,9 @@ typedef struct dbp_lend {
     _Alignas(64) dbp_hot hot[DBP_LEND_HOT_MAX]; /* hot_mask + 1 of them are used */
 } dbp_lend;
 
-/* The memory of a dbp_lend is zeroed when new, and type-stable as a store's: it may be used for another one after fini, but not for anything else. A
- * put that has made its slot visible in a hot slot may look at the gate after others have drained, finished and even begun the core anew: it then
- * takes an idle slot from where it lies and puts it back there, which is always right. */
+/* The memory of a dbp_lend is zeroed when new, and type-stable as a store's: it may be used for another one after fini, but not for
+ * anything else. A put that has made its slot visible in a hot slot may look at the gate after others have drained, finished and even begun
+ * the core anew: it then takes an idle slot from where it lies and puts it back there, which is always right. */
 void dbp_lend_init(dbp_lend *lend, const dbp_lend_config *config);
 /* Gives the slots back to the store. The core is closed and drained (dbp_lend_is_drained). */
 void dbp_lend_fini(dbp_lend *lend);
@@ -147,8 +147,8 @@ static inline dbp_slot *dbp_lend_take(dbp_lend *lend) {
     return dbp_lend_take_other(lend);
 }
 
-/* Takes a slot, idle or empty, waiting for one as the waiter allows. On DBP_LEND_SLOT `waiter->slot` is the caller's. A waiter with a callback is
- * queued instead of blocked: the result is DBP_LEND_WOULD_WAIT and the callback will tell by the waiter's state. */
+/* Takes a slot, idle or empty, waiting for one as the waiter allows. On DBP_LEND_SLOT `waiter->slot` is the caller's. A waiter with a
+ * callback is queued instead of blocked: the result is DBP_LEND_WOULD_WAIT and the callback will tell by the waiter's state. */
 dbp_lend_result dbp_lend_wait(dbp_lend *lend, dbp_waiter *waiter);
 
 /* Takes a waiter with a callback out of the line. False when it was too late: the callback has run or will. */

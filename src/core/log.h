@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Log lines. A pool follows its own level or, with none, the process-wide one; each is turned into one word of the pool, so that logging that is
- * off costs one predictable branch.
+ * Log lines. A pool follows its own level or, with none, the process-wide one; each is turned into one word of the pool, so that logging
+ * that is off costs one predictable branch.
  */
 #ifndef DBP_CORE_LOG_H
 #define DBP_CORE_LOG_H

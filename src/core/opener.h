@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Threads of the library that do slow work for waiting callers. They are started when needed, shared by all pools, and end when they have had nothing
- * to do for a while.
+ * Threads of the library that do slow work for waiting callers. They are started when needed, shared by all pools, and end when they have
+ * had nothing to do for a while.
  */
 #ifndef DBP_CORE_OPENER_H
 #define DBP_CORE_OPENER_H

@@ -11,9 +11,9 @@
 /* What the keys of all options begin with; every other key of a URL is the driver's. */
 #define DBP_OPTIONS_PREFIX "pool_"
 
-/* Copies what the caller gave, which may be NULL or come from a program built for an older or newer dbpool, into a whole dbpool_config: what
- * is not given has its default. Texts and listeners are still the caller's. EOPTION when struct_size is none, or a field that this library
- * does not know is set. */
+/* Copies what the caller gave, which may be NULL or come from a program built for an older or newer dbpool, into a whole dbpool_config:
+ * what is not given has its default. Texts and listeners are still the caller's. EOPTION when struct_size is none, or a field that this
+ * library does not know is set. */
 dbpool_status dbp_options_adopt(const dbpool_config *given, dbpool_config *out, dbpool_error *err);
 
 /* Sets the option of this URL key, if the value is in its range. A TEXT option keeps pointing at `value`. EOPTION otherwise, and then

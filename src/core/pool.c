@@ -181,11 +181,7 @@ static dbpool_status begin_open(const dbpool_config *given, dbpool_config *confi
     if (!pool_out)
         return dbp_error_set(err, DBPOOL_EINVAL, "open pool: pool_out is NULL");
     *pool_out = NULL;
-    dbpool_status status = dbp_options_adopt(given, config, err);
-    for (size_t i = 0; status == DBPOOL_OK && i < config->listener_count; i++)
-        if (!config->listeners[i].fn || (unsigned)config->listeners[i].kind >= DBPOOL_EVENT_COUNT)
-            status = dbp_error_set(err, DBPOOL_EINVAL, "open pool: listener %zu has no function or no known kind", i);
-    return status;
+    return dbp_options_adopt(given, config, err);
 }
 
 dbpool_status dbpool_open(const char *url, const dbpool_config *given, dbpool **pool_out, dbpool_error *err) {
@@ -362,7 +358,8 @@ static dbp_lend_config wanted_lending(dbpool *pool) {
     return lending;
 }
 
-/* Not under the pool's mutex, since it may wake and call. Of several resizes at once the last to finish here has applied the last to be set. */
+/* Not under the pool's mutex, since it may wake and call. Of several resizes at once the last to finish here has applied the last to be
+ * set. */
 static void apply_size(dbpool *pool) {
     dbp_lend_config applied, wanted = wanted_lending(pool);
     do {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The pool: the lending core, the driver, the settings and the listeners, held together. What happens at a checkout is in checkout.c, at a return in
- * checkin.c, to one connection in record.c; which record a checkout gets, in strategy_queue.c.
+ * The pool: the lending core, the driver, the settings and the listeners, held together. What happens at a checkout is in checkout.c, at a
+ * return in checkin.c, to one connection in record.c; which record a checkout gets, in strategy_queue.c.
  *
- * Lifetime: `references` counts the user (until destroy), the lending core (until it is closed and no place is taken), each detached connection, each
- * opening on another thread, and each call inside a slow path. The last one frees the pool.
+ * Lifetime: `references` counts the user (until destroy), the lending core (until it is closed and no place is taken), each detached
+ * connection, each opening on another thread, and each call inside a slow path. The last one frees the pool.
  */
 #ifndef DBP_CORE_POOL_H
 #define DBP_CORE_POOL_H
@@ -89,7 +89,8 @@ void dbp_pool_refresh(dbpool *pool);
 /* Calls `visit` for every pool of the process, under the mutex of their list. */
 void dbp_pools_each(void (*visit)(dbpool *pool));
 
-/* Condemns every connection opened before now. Given a record, only if its connection is of the newest epoch: else somebody has done it before. */
+/* Condemns every connection opened before now. Given a record, only if its connection is of the newest epoch: else somebody has done it
+ * before. */
 void dbp_pool_condemn(dbpool *pool, const dbpool_record *record);
 
 /* An impossible state (design: never an assert). Test builds trap; others log it once and lend no more. */

@@ -22,9 +22,9 @@ const uint8_t dbp_record_steps[DBP_RECORD_STATES] = {
 };
 
 void dbp_record_bug(dbpool_record *record, dbp_record_state to) {
-    static const char *const steps[DBP_RECORD_STATES] = {"record: illegal step to FREE",      "record: illegal step to OPENING",
-                                                         "record: illegal step to IDLE",      "record: illegal step to CHECKING",
-                                                         "record: illegal step to LEASED",    "record: illegal step to RESETTING",
+    static const char *const steps[DBP_RECORD_STATES] = {"record: illegal step to FREE",   "record: illegal step to OPENING",
+                                                         "record: illegal step to IDLE",   "record: illegal step to CHECKING",
+                                                         "record: illegal step to LEASED", "record: illegal step to RESETTING",
                                                          "record: illegal step to CLOSING"};
     dbp_bug(record->pool, steps[to]);
 }
@@ -158,8 +158,8 @@ void dbp_record_invalidate(dbpool_record *record, const dbpool_error *reason) {
     if (record->native) {
         dbp_pool_count(pool, DBP_COUNT_INVALIDATED);
         if (reason)
-            dbp_log(pool, DBPOOL_LOG_INFO, "Invalidate connection %p (reason: %s:%s)", record->native,
-                    dbpool_status_name(reason->status), reason->message);
+            dbp_log(pool, DBPOOL_LOG_INFO, "Invalidate connection %p (reason: %s:%s)", record->native, dbpool_status_name(reason->status),
+                    reason->message);
         else
             dbp_log(pool, DBPOOL_LOG_INFO, "Invalidate connection %p", record->native);
         dbp_pool_tell(pool, DBPOOL_ON_INVALIDATE, record, record->native, reason);
@@ -178,9 +178,7 @@ static bool is_too_old(const dbpool_record *record) {
     return now - record->opened_ns > recycle_ms * DBP_NS_PER_MS;
 }
 
-bool dbp_record_is_disposed(const dbpool_record *record) {
-    return record->epoch >> 32 != dbp_load_acquire_u64(&record->pool->epoch) >> 32;
-}
+bool dbp_record_is_disposed(const dbpool_record *record) { return record->epoch >> 32 != dbp_load_acquire_u64(&record->pool->epoch) >> 32; }
 
 bool dbp_record_is_stale(dbpool_record *record) {
     dbpool *pool = record->pool;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * A record: one slot of the lending core with the driver connection in it, and what happens to that connection between two lends. Everything in a record
- * belongs to the thread that holds it (that took it from the lending core, or was lent it), unless it is atomic or says otherwise. Two cache lines.
+ * A record: one slot of the lending core with the driver connection in it, and what happens to that connection between two lends.
+ * Everything in a record belongs to the thread that holds it (that took it from the lending core, or was lent it), unless it is atomic or
+ * says otherwise. Two cache lines.
  */
 #ifndef DBP_CORE_RECORD_H
 #define DBP_CORE_RECORD_H
@@ -24,7 +25,7 @@ typedef enum dbp_record_state {
     DBP_RECORD_STATES
 } dbp_record_state;
 
-#define DBP_RECORD_FRESH 1u /* its connection was opened within this checkout */
+#define DBP_RECORD_FRESH 1u  /* its connection was opened within this checkout */
 #define DBP_RECORD_SOFT 2u   /* soft-invalidated: to be opened anew at the next checkout */
 #define DBP_RECORD_DEAD 4u   /* a look has found the connection dead */
 #define DBP_RECORD_KILLED 8u /* invalidated while another handle's return was under way: the last to leave closes it */
@@ -58,8 +59,8 @@ static inline void dbp_record_enter(dbpool_record *record, dbp_record_state to) 
 
 static inline dbpool_record *dbp_record_of_slot(dbp_slot *slot) { return (dbpool_record *)(void *)slot; }
 
-/* Opens a connection in an OPENING record, through the creator or the driver, and runs the connect listeners. On failure the record is still OPENING and
- * has no connection. `deadline_ns` is the caller's; connect_timeout bounds it as well. */
+/* Opens a connection in an OPENING record, through the creator or the driver, and runs the connect listeners. On failure the record is
+ * still OPENING and has no connection. `deadline_ns` is the caller's; connect_timeout bounds it as well. */
 dbpool_status dbp_record_open(dbpool_record *record, int64_t deadline_ns, dbpool_error *err);
 
 /* Runs the close listeners and closes the connection, if there is one: any state to CLOSING. Never fails: the driver's error is logged. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Looking inside a pool: statistics, the leases that are out, the status line, and the names of things. Everything is read while the pool runs; each figure is
- * true of some moment during the call.
+ * Looking inside a pool: statistics, the leases that are out, the status line, and the names of things. Everything is read while the pool
+ * runs; each figure is true of some moment during the call.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,8 +19,7 @@ _Static_assert(DBPOOL_WAIT_BUCKETS == DBP_WAIT_BUCKETS, "the histogram is copied
 const char *dbpool_status_name(dbpool_status status) {
     switch (status) {
 #define NAME(number, name, meaning) \
-    case DBPOOL_##name:             \
-        return "DBPOOL_" #name;
+    case DBPOOL_##name: return "DBPOOL_" #name;
         DBPOOL_STATUSES(NAME)
 #undef NAME
     }
@@ -30,8 +29,7 @@ const char *dbpool_status_name(dbpool_status status) {
 const char *dbpool_status_meaning(dbpool_status status) {
     switch (status) {
 #define MEANING(number, name, meaning) \
-    case DBPOOL_##name:                \
-        return meaning;
+    case DBPOOL_##name: return meaning;
         DBPOOL_STATUSES(MEANING)
 #undef MEANING
     }
@@ -81,21 +79,21 @@ static void add_counters(dbpool *pool, dbpool_stats *stats) {
         dbp_counter counter;
         uint64_t *to;
     } rows[] = {
-        {DBP_COUNT_NESTED, &stats->nested},
-        {DBP_COUNT_OPENED, &stats->opened},
-        {DBP_COUNT_OPEN_FAILED, &stats->open_failed},
-        {DBP_COUNT_CLOSED, &stats->closed},
-        {DBP_COUNT_INVALIDATED, &stats->invalidated},
+        {DBP_COUNT_NESTED,           &stats->nested          },
+        {DBP_COUNT_OPENED,           &stats->opened          },
+        {DBP_COUNT_OPEN_FAILED,      &stats->open_failed     },
+        {DBP_COUNT_CLOSED,           &stats->closed          },
+        {DBP_COUNT_INVALIDATED,      &stats->invalidated     },
         {DBP_COUNT_SOFT_INVALIDATED, &stats->soft_invalidated},
         {DBP_COUNT_POOL_INVALIDATED, &stats->pool_invalidated},
-        {DBP_COUNT_RECYCLED, &stats->recycled},
-        {DBP_COUNT_DETACHES, &stats->detaches},
-        {DBP_COUNT_RESETS, &stats->resets},
-        {DBP_COUNT_RESET_FAILED, &stats->reset_failed},
-        {DBP_COUNT_UNCLEAN, &stats->unclean},
-        {DBP_COUNT_PINGS, &stats->pings},
-        {DBP_COUNT_PING_FAILED, &stats->ping_failed},
-        {DBP_COUNT_LOOK_FAILED, &stats->look_failed},
+        {DBP_COUNT_RECYCLED,         &stats->recycled        },
+        {DBP_COUNT_DETACHES,         &stats->detaches        },
+        {DBP_COUNT_RESETS,           &stats->resets          },
+        {DBP_COUNT_RESET_FAILED,     &stats->reset_failed    },
+        {DBP_COUNT_UNCLEAN,          &stats->unclean         },
+        {DBP_COUNT_PINGS,            &stats->pings           },
+        {DBP_COUNT_PING_FAILED,      &stats->ping_failed     },
+        {DBP_COUNT_LOOK_FAILED,      &stats->look_failed     },
     };
     _Static_assert(sizeof rows / sizeof *rows == DBP_COUNTERS, "every counter has its row");
     for (size_t i = 0; i < DBP_COUNTERS; i++)

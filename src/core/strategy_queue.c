@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The queue strategy: at most size + max_overflow connections, lent in turn. What is idle is lent; else a free place is filled by opening; else the caller
- * waits in line. An opening that may be slow runs on another thread while the caller waits in line: whichever comes first serves it, and
- * a connection opened too late serves the next.
+ * The queue strategy: at most size + max_overflow connections, lent in turn. What is idle is lent; else a free place is filled by opening;
+ * else the caller waits in line. An opening that may be slow runs on another thread while the caller waits in line: whichever comes first
+ * serves it, and a connection opened too late serves the next.
  */
 #include "base/error.h"
 #include "core/log.h"
@@ -124,18 +124,15 @@ static dbpool_status timed_out(dbpool *pool, const dbp_waiter *waiter, dbpool_er
 
 static dbpool_status refused(dbpool *pool, const dbp_waiter *waiter, dbp_lend_result result, dbpool_error *err) {
     switch (result) {
-    case DBP_LEND_CLOSED:
-        return dbp_error_set(err, DBPOOL_ECLOSED, "checkout: the pool is closed");
+    case DBP_LEND_CLOSED: return dbp_error_set(err, DBPOOL_ECLOSED, "checkout: the pool is closed");
     case DBP_LEND_LIMIT:
         return dbp_error_set(err, DBPOOL_ELIMIT, "checkout: %d connections are open, the most that one pool can hold", DBP_LEND_MAX);
-    case DBP_LEND_NOMEM:
-        return dbp_error_nomem(err, "checkout");
+    case DBP_LEND_NOMEM: return dbp_error_nomem(err, "checkout");
     case DBP_LEND_WOULD_WAIT:
         if (dbp_events_inside(pool))
             return dbp_error_set(err, DBPOOL_EDEADLK, "checkout: nothing is free, and a listener of the same pool must not wait");
         return timed_out(pool, waiter, err);
-    default:
-        return timed_out(pool, waiter, err);
+    default: return timed_out(pool, waiter, err);
     }
 }
 

@@ -74,9 +74,7 @@ typedef struct dbp_atomic_ptr {
         return atomic_fetch_and_explicit(&a->raw, value, memory_order_release);                \
     }                                                                                          \
     /* For a counter with one writer at a time: no locked instruction, readers see it late. */ \
-    static inline void dbp_bump_##suffix(dbp_atomic_##suffix *a) {                             \
-        dbp_store_relaxed_##suffix(a, dbp_load_relaxed_##suffix(a) + 1);                       \
-    }
+    static inline void dbp_bump_##suffix(dbp_atomic_##suffix *a) { dbp_store_relaxed_##suffix(a, dbp_load_relaxed_##suffix(a) + 1); }
 
 DBP_ATOMIC_OPERATIONS(u32, uint32_t)
 DBP_ATOMIC_OPERATIONS(u64, uint64_t)

@@ -23,7 +23,8 @@ uint32_t dbp_cpu_current_slow(void);
 /* A number that is the same for callers on the same processor, mostly. */
 static inline uint32_t dbp_cpu_current(void) {
 #if DBP_HAVE_RSEQ
-    /* glibc registers the area for each thread and the kernel keeps cpu_id current; below 0 it is not registered (valgrind, old kernels). */
+    /* glibc registers the area for each thread and the kernel keeps cpu_id current; below 0 it is not registered (valgrind, old kernels).
+     * */
     const char *area = (const char *)__builtin_thread_pointer() + __rseq_offset;
     int32_t cpu = (int32_t)__atomic_load_n(&((const struct rseq *)(const void *)area)->cpu_id, __ATOMIC_RELAXED);
     if (__builtin_expect(__rseq_size != 0 && cpu >= 0, 1))

@@ -27,7 +27,8 @@ static inline uint32_t dbp_thread_id(void) {
     return __builtin_expect(id != 0, 1) ? id : dbp_thread_id_slow();
 }
 
-/* How often this process has been forked since the library was loaded, counting its ancestors: a pool made under another number is not ours. */
+/* How often this process has been forked since the library was loaded, counting its ancestors: a pool made under another number is not
+ * ours. */
 extern uint32_t dbp_fork_count;
 
 /* Makes dbp_fork_count rise in a child; call it before the first read. May be called often. */

@@ -24,8 +24,8 @@ static bool sleep_on(dbp_atomic_u32 *word, uint32_t expected, int64_t deadline_n
     struct timespec until = timespec_of(deadline_ns);
     for (;;) {
         /* BITSET, because its deadline is absolute and on CLOCK_MONOTONIC. */
-        long result = syscall(SYS_futex, &word->raw, FUTEX_WAIT_BITSET_PRIVATE, expected,
-                              deadline_ns == DBP_NEVER ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
+        long result = syscall(SYS_futex, &word->raw, FUTEX_WAIT_BITSET_PRIVATE, expected, deadline_ns == DBP_NEVER ? NULL : &until, NULL,
+                              FUTEX_BITSET_MATCH_ANY);
         if (result == 0 || errno == EAGAIN)
             return true;
         if (errno == ETIMEDOUT)
@@ -41,7 +41,8 @@ static void wake_on(dbp_atomic_u32 *word, bool all) {
 
 #include <pthread.h>
 
-/* Threads asleep on words that share a bucket are all woken; each looks at its own word again. The condition variables wait on CLOCK_MONOTONIC. */
+/* Threads asleep on words that share a bucket are all woken; each looks at its own word again. The condition variables wait on
+ * CLOCK_MONOTONIC. */
 #define BUCKETS 64
 static struct bucket {
     pthread_mutex_t mutex;
@@ -111,7 +112,8 @@ void dbp_wake_all(dbp_atomic_u32 *word) {
 }
 
 void dbp_mutex_lock_slow(dbp_mutex *mutex) {
-    /* Once contended the word stays 2 until it is free: each unlock then wakes one. The hook is not asked: a mutex is held for moments only. */
+    /* Once contended the word stays 2 until it is free: each unlock then wakes one. The hook is not asked: a mutex is held for moments
+     * only. */
     while (dbp_exchange_acq_rel_u32(&mutex->word, 2) != 0)
         sleep_on(&mutex->word, 2, DBP_NEVER);
 }

@@ -11,8 +11,8 @@
 
 #include "os/atomic.h"
 
-/* Sleeps while `*word == expected`, until dbp_wake or the deadline on dbp_clock_now's clock (DBP_NEVER: none). Returns false only when the deadline
- * has passed. Signals do not end it. */
+/* Sleeps while `*word == expected`, until dbp_wake or the deadline on dbp_clock_now's clock (DBP_NEVER: none). Returns false only when the
+ * deadline has passed. Signals do not end it. */
 bool dbp_wait(dbp_atomic_u32 *word, uint32_t expected, int64_t deadline_ns);
 
 /* Wakes one thread, or all threads, asleep on this address. Only the address is used: the memory may be gone. */
