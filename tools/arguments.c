@@ -56,8 +56,7 @@ static bool parse_count(const char *text, int64_t *value_out) {
 }
 
 static int wrong_count(const char *command, const option *o) {
-    return fail_usage(command, "--%s: a whole number from %lld to %lld is needed", o->name, (long long)o->least,
-                      (long long)o->most);
+    return fail_usage(command, "--%s: a whole number from %lld to %lld is needed", o->name, (long long)o->least, (long long)o->most);
 }
 
 static int wrong_duration(const char *command, const option *o) {
@@ -66,9 +65,7 @@ static int wrong_duration(const char *command, const option *o) {
                       setting_text(least, o->least), setting_text(most, o->most));
 }
 
-static bool within(const option *o, int64_t value) {
-    return value >= o->least && value <= o->most;
-}
+static bool within(const option *o, int64_t value) { return value >= o->least && value <= o->most; }
 
 static int set_rate(const char *command, const option *o, const char *text) {
     const char *end;
@@ -111,9 +108,7 @@ static int set_value(const char *command, const option *o, const char *text) {
 
 #define WORD_MOST 32
 
-static size_t least_of(size_t a, size_t b) {
-    return a < b ? a : b;
-}
+static size_t least_of(size_t a, size_t b) { return a < b ? a : b; }
 
 /* How many letters must be put in, taken out, changed or swapped with their neighbour to make one word of the other. */
 static size_t distance(const char *a, size_t a_length, const char *b, size_t b_length) {
@@ -157,8 +152,8 @@ static parse_result unknown_option(const argument_table *table, const char *word
     const char *nearest = nearest_name(word, length, names, count);
     /* What does not look like a name may be anything. */
     bool is_name = length <= WORD_MOST && strspn(word, "abcdefghijklmnopqrstuvwxyz-") >= length;
-    fail_usage(table->command, "unknown option --%.*s%s%s%s", is_name ? (int)length : 0, word,
-               nearest ? "; did you mean --" : "", nearest ? nearest : "", nearest ? "?" : "");
+    fail_usage(table->command, "unknown option --%.*s%s%s%s", is_name ? (int)length : 0, word, nearest ? "; did you mean --" : "",
+               nearest ? nearest : "", nearest ? "?" : "");
     return PARSE_WRONG;
 }
 
@@ -254,8 +249,8 @@ static void print_option(FILE *file, const option *o) {
     char head[64];
     char letter[] = "-x, ";
     letter[1] = o->letter;
-    int width = snprintf(head, sizeof head, "  %s--%s%s%s", o->letter ? letter : "    ", o->name,
-                         o->value_name ? " " : "", o->value_name ? o->value_name : "");
+    int width = snprintf(head, sizeof head, "  %s--%s%s%s", o->letter ? letter : "    ", o->name, o->value_name ? " " : "",
+                         o->value_name ? o->value_name : "");
     fprintf(file, "%s%s%s", style_on(file, STYLE_BOLD), head, style_on(file, STYLE_PLAIN));
     for (const char *line = o->help; *line;) {
         size_t length = strcspn(line, "\n");

@@ -29,8 +29,8 @@ typedef enum option_kind {
 
 typedef struct option {
     char letter; /* 0: none */
-    const char *name;
     option_kind kind;
+    const char *name;
     void *target;
     const char *value_name;
     const char *help; /* lines are parted by \n */

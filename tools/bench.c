@@ -72,8 +72,7 @@ static int load_script(script *s, const bench_options *o, const char *probe) {
 
 /* ---- The end of a run -------------------------------------------------------------------------------------------------------- */
 
-static int write_json(const bench_run *run, const bench_result *r, const bench_verdict *verdict,
-                      const ledger_check *check) {
+static int write_json(const bench_run *run, const bench_result *r, const bench_verdict *verdict, const ledger_check *check) {
     const char *name = run->options->json;
     if (strcmp(name, "-") == 0)
         return bench_write_json(stdout, run, r, verdict, check) ? TOOL_FINE : finish_output(TOOL_FINE);
@@ -134,8 +133,7 @@ static int meet(dbpool *pool, const session_driver **driver_out) {
         return fail_with(&err);
     *driver_out = session_of(conn, &native);
     (void)dbpool_checkin(&conn);
-    return *driver_out ? TOOL_FINE
-                       : fail("bench: this build of the command cannot run statements on this kind of database");
+    return *driver_out ? TOOL_FINE : fail("bench: this build of the command cannot run statements on this kind of database");
 }
 
 static int init_source(bench_run *run, const session_driver *driver) {

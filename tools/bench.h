@@ -48,8 +48,7 @@ typedef struct bench_failures {
 struct bench_run;
 
 /* What one request does with its connection: `state` is the worker's own. */
-typedef dbpool_status (*bench_work)(struct bench_run *run, void *state, void *native, int64_t deadline_ns,
-                                    dbpool_error *err);
+typedef dbpool_status (*bench_work)(struct bench_run *run, void *state, void *native, int64_t deadline_ns, dbpool_error *err);
 
 typedef struct bench_worker {
     struct bench_run *run;
@@ -108,12 +107,10 @@ struct ledger_check;
 int bench_command(int argc, char **argv);
 
 /* bench_options.c: PARSE_OK, or a message or the help has been printed. */
-parse_result bench_parse(bench_options *options, int argc, char **argv);
+parse_result bench_parse(bench_options *options_out, int argc, char **argv);
 
 /* bench_run.c */
-int bench_load(
-    bench_run *run,
-    void *const *states); /* runs the load; states: one for each worker, or NULL. TOOL_FAILED: with a message */
+int bench_load(bench_run *run, void *const *states); /* runs the load; states: one for each worker, or NULL. TOOL_FAILED: with a message */
 void bench_load_fini(bench_run *run);
 bool bench_is_stopping(bench_run *run);
 bool bench_result_init(bench_result *result, bench_run *run); /* false: out of memory */

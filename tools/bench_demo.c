@@ -31,8 +31,7 @@ typedef struct demo {
 
 static int make_place(demo *d) {
     const char *parent = getenv("TMPDIR");
-    int length =
-        snprintf(d->directory, sizeof d->directory, "%s/dbpool-demo-XXXXXX", parent && *parent ? parent : "/tmp");
+    int length = snprintf(d->directory, sizeof d->directory, "%s/dbpool-demo-XXXXXX", parent && *parent ? parent : "/tmp");
     if (length < 0 || (size_t)length >= sizeof d->directory)
         return fail("make a directory: TMPDIR is too long");
     if (!mkdtemp(d->directory))
@@ -118,19 +117,17 @@ static int open_pool(const demo *d, const bench_options *options, dbpool **pool_
     config.name = "demo";
     config.size = options->connections ? (int32_t)options->connections : CONNECTIONS;
     config.max_overflow = 0;
-    return dbpool_open_params("sqlite", keywords, values, &config, pool_out, &err) == DBPOOL_OK ? TOOL_FINE
-                                                                                                : fail_with(&err);
+    return dbpool_open_params("sqlite", keywords, values, &config, pool_out, &err) == DBPOOL_OK ? TOOL_FINE : fail_with(&err);
 }
 
 static int say_check(const bench_options *options, const ledger_check *check) {
     bool right = ledger_is_right(check);
     FILE *file = options->json && strcmp(options->json, "-") == 0 ? stderr : stdout;
     if (!right)
-        return fail("check failed: %" PRId64 " rows acknowledged, %" PRId64 " rows found, the rows of %" PRId64
-                    " threads differ",
+        return fail("check failed: %" PRId64 " rows acknowledged, %" PRId64 " rows found, the rows of %" PRId64 " threads differ",
                     check->acknowledged, check->found, check->wrong_threads);
-    fprintf(file, "\n%scheck passed%s: %" PRId64 " rows acknowledged, %" PRId64 " rows found\n",
-            style_on(file, STYLE_GOOD), style_on(file, STYLE_PLAIN), check->acknowledged, check->found);
+    fprintf(file, "\n%scheck passed%s: %" PRId64 " rows acknowledged, %" PRId64 " rows found\n", style_on(file, STYLE_GOOD),
+            style_on(file, STYLE_PLAIN), check->acknowledged, check->found);
     return TOOL_FINE;
 }
 

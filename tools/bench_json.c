@@ -6,9 +6,7 @@
 #include "json.h"
 #include "ledger.h"
 
-static double seconds(int64_t ns) {
-    return (double)ns / (double)NS_PER_S;
-}
+static double seconds(int64_t ns) { return (double)ns / (double)NS_PER_S; }
 
 static void write_setup(json *j, const bench_run *run, const bench_result *r) {
     const bench_options *o = run->options;
@@ -88,15 +86,16 @@ static void write_gauges(json *j, const dbpool_stats *s) {
 }
 
 #define WRITE_COUNTER(name) json_count(j, #name, s->name);
-#define COUNTERS(X)                                                                                                   \
-    X(checkouts)                                                                                                      \
-    X(checkins)                                                                                                       \
-    X(nested)                                                                                                         \
-    X(waits)                                                                                                          \
-    X(handoffs)                                                                                                       \
-    X(barged)                                                                                                         \
-    X(timeouts) X(opened) X(open_failed) X(closed) X(invalidated) X(soft_invalidated) X(pool_invalidated) X(recycled) \
-        X(detaches) X(resets) X(reset_failed) X(unclean) X(pings) X(ping_failed) X(look_failed) X(wait_ns)
+#define COUNTERS(X)                                                                                                             \
+    X(checkouts)                                                                                                                \
+    X(checkins)                                                                                                                 \
+    X(nested)                                                                                                                   \
+    X(waits)                                                                                                                    \
+    X(handoffs)                                                                                                                 \
+    X(barged)                                                                                                                   \
+    X(timeouts)                                                                                                                 \
+    X(opened) X(open_failed) X(closed) X(invalidated) X(soft_invalidated) X(pool_invalidated) X(recycled) X(detaches) X(resets) \
+        X(reset_failed) X(unclean) X(pings) X(ping_failed) X(look_failed) X(wait_ns)
 
 static void write_pool(json *j, const bench_run *run, const dbpool_stats *s) {
     if (run->source.raw) {
@@ -142,8 +141,7 @@ static void write_check(json *j, const ledger_check *check) {
     json_close(j);
 }
 
-bool bench_write_json(FILE *file, const bench_run *run, const bench_result *r, const bench_verdict *verdict,
-                      const ledger_check *check) {
+bool bench_write_json(FILE *file, const bench_run *run, const bench_result *r, const bench_verdict *verdict, const ledger_check *check) {
     json j = json_to(file);
     json_open(&j, NULL);
     write_setup(&j, run, r);

@@ -62,45 +62,45 @@ static bench_options given = {.threads = 16, .duration_ns = -1};
 
 /* clang-format off */
 static const option options[] = {
-    {'t', "threads", OPTION_COUNT, &given.threads, "N",
+    {'t', OPTION_COUNT, "threads", &given.threads, "N",
      "how many threads (16)", 1, 10000},
-    {'c', "connections", OPTION_COUNT, &given.connections, "N",
+    {'c', OPTION_COUNT, "connections", &given.connections, "N",
      "let the pool hold N connections and no more, whatever the\nURL says (the URL's pool_size + pool_max_overflow)",
      1, DBPOOL_CONNECTIONS_MAX},
-    {'d', "duration", OPTION_DURATION, &given.duration_ns, "TIME",
+    {'d', OPTION_DURATION, "duration", &given.duration_ns, "TIME",
      "how long to measure: 500ms, 30s, 5min (10s; --demo: 5s)", 1000000, DAY_NS},
-    {0, "warmup", OPTION_DURATION, &given.warmup_ns, "TIME",
+    {0, OPTION_DURATION, "warmup", &given.warmup_ns, "TIME",
      "run this long before, unmeasured (0)", 0, DAY_NS},
-    {'q', "query", OPTION_TEXTS, &given.queries, "SQL",
+    {'q', OPTION_TEXTS, "query", &given.queries, "SQL",
      "a statement to run on each lease; given again, they run\nin order (a trivial select)", 0, 0},
-    {'f', "file", OPTION_TEXT, &given.file, "FILE",
+    {'f', OPTION_TEXT, "file", &given.file, "FILE",
      "run the statements of this file, parted by ';', in order on\none lease; - is standard input", 0, 0},
-    {0, "think", OPTION_DURATION, &given.think_ns, "TIME",
+    {0, OPTION_DURATION, "think", &given.think_ns, "TIME",
      "pause of a thread between two requests (0)", 0, DAY_NS},
-    {0, "hold", OPTION_DURATION, &given.hold_ns, "TIME",
+    {0, OPTION_DURATION, "hold", &given.hold_ns, "TIME",
      "keep the lease this long after the statements (0)", 0, DAY_NS},
-    {'r', "rate", OPTION_RATE, &given.rate, "N",
+    {'r', OPTION_RATE, "rate", &given.rate, "N",
      "open loop: N requests per second over all threads", 0, 0},
-    {0, "query-timeout", OPTION_DURATION, &given.query_timeout_ns, "TIME",
+    {0, OPTION_DURATION, "query-timeout", &given.query_timeout_ns, "TIME",
      "give a request's statements up after this long, and the\nconnection with them (5s past the end of the run)",
      1000000, DAY_NS},
-    {0, "raw", OPTION_FLAG, &given.raw, NULL,
+    {0, OPTION_FLAG, "raw", &given.raw, NULL,
      "do without the pool: hand the same connections round with\na mutex and a condition variable, to see what dbpool costs",
      0, 0},
-    {0, "demo", OPTION_FLAG, &given.demo, NULL,
+    {0, OPTION_FLAG, "demo", &given.demo, NULL,
      "write and read an SQLite file in a temporary directory,\nthen prove that it holds exactly the acknowledged rows", 0, 0},
-    {0, "verify-after", OPTION_FLAG, &given.verify, NULL,
+    {0, OPTION_FLAG, "verify-after", &given.verify, NULL,
      "after the run, fail (exit 1) if the pool has lost a\nconnection's place", 0, 0},
-    {0, "json", OPTION_TEXT, &given.json, "FILE",
+    {0, OPTION_TEXT, "json", &given.json, "FILE",
      "write the result as JSON; - is standard output, and replaces\nthe text", 0, 0},
-    {0, "progress", OPTION_FLAG, &given.progress, NULL,
+    {0, OPTION_FLAG, "progress", &given.progress, NULL,
      "print a line each second, also when standard error is not\na terminal", 0, 0},
-    {0, "quiet", OPTION_FLAG, &given.quiet, NULL,
+    {0, OPTION_FLAG, "quiet", &given.quiet, NULL,
      "print no line each second", 0, 0},
 };
 /* clang-format on */
 
-parse_result bench_parse(bench_options *out, int argc, char **argv) {
+parse_result bench_parse(bench_options *options_out, int argc, char **argv) {
     const argument_table table = {"bench", options, sizeof options / sizeof *options, "URL"};
     parse_result result = parse_arguments(&table, argc, argv, &given.url);
     if (result == PARSE_HELP) {
@@ -110,6 +110,6 @@ parse_result bench_parse(bench_options *out, int argc, char **argv) {
     }
     if (given.duration_ns < 0)
         given.duration_ns = (given.demo ? 5 : 10) * NS_PER_S;
-    *out = given;
-    return result == PARSE_OK ? check_together(out) : result;
+    *options_out = given;
+    return result == PARSE_OK ? check_together(options_out) : result;
 }

@@ -17,9 +17,7 @@
 #define GRACE_NS (5 * NS_PER_S)  /* what a statement under way gets after the end */
 #define LEAD_NS (NS_PER_S / 100) /* between the last thread's start and the first request */
 
-bool bench_is_stopping(bench_run *run) {
-    return atomic_load_explicit(&run->stopping, memory_order_relaxed);
-}
+bool bench_is_stopping(bench_run *run) { return atomic_load_explicit(&run->stopping, memory_order_relaxed); }
 
 /* ---- The workers ------------------------------------------------------------------------------------------------------------- */
 
@@ -109,8 +107,7 @@ int bench_load(bench_run *run, void *const *states) {
         plan(run);
         int problem = start_workers(run);
         if (problem)
-            result = fail("bench: only %zu of %zu threads could be started: %s", run->started, run->worker_count,
-                          strerror(problem));
+            result = fail("bench: only %zu of %zu threads could be started: %s", run->started, run->worker_count, strerror(problem));
         else
             keep_time(run, &progress);
         stop_workers(run);
@@ -148,8 +145,7 @@ static uint64_t count_not_started(const bench_run *run) {
     if (run->options->rate <= 0)
         return 0;
     double second = (double)NS_PER_S;
-    double due_s = (double)(run->stopped_ns - run->begin_ns) / second,
-           warm_s = (double)run->options->warmup_ns / second;
+    double due_s = (double)(run->stopped_ns - run->begin_ns) / second, warm_s = (double)run->options->warmup_ns / second;
     uint64_t due = due_s > 0 ? (uint64_t)(due_s * run->options->rate) : 0;
     uint64_t warm = (uint64_t)(warm_s * run->options->rate), begun = read_count(&run->next_arrival);
     begun = begun < warm ? warm : begun;

@@ -17,8 +17,7 @@ static void await_quiet(dbpool *pool, dbpool_stats *stats) {
     int64_t deadline = dbpool_now_ns() + 15 * NS_PER_S;
     do {
         *stats = (dbpool_stats)DBPOOL_STATS_INIT;
-        if (dbpool_get_stats(pool, stats) != DBPOOL_OK ||
-            (stats->opening == 0 && stats->open == stats->idle + stats->leased))
+        if (dbpool_get_stats(pool, stats) != DBPOOL_OK || (stats->opening == 0 && stats->open == stats->idle + stats->leased))
             return;
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
     } while (dbpool_now_ns() < deadline);

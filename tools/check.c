@@ -31,9 +31,7 @@ static const char notes[] =
     "\n"
     "A password is best left out of the URL, where other users can see it: PostgreSQL's come from ~/.pgpass or PGPASSWORD.\n";
 
-static void add_fact(void *report, const char *key, const char *value) {
-    check_add_fact(report, key, value);
-}
+static void add_fact(void *report, const char *key, const char *value) { check_add_fact(report, key, value); }
 
 static int by_length(const void *a, const void *b) {
     int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
@@ -112,7 +110,7 @@ int check_command(int argc, char **argv) {
     bool as_json = false;
     const char *url = NULL;
     const option options[] = {
-        {0, "json", OPTION_FLAG, &as_json, NULL, "print JSON; dbpool(1) tells the keys", 0, 0}
+        {0, OPTION_FLAG, "json", &as_json, NULL, "print JSON; dbpool(1) tells the keys", 0, 0}
     };
     const argument_table table = {"check", options, sizeof options / sizeof *options, "URL"};
     parse_result parsed = parse_arguments(&table, argc, argv, &url);

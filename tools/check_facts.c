@@ -39,9 +39,7 @@ int64_t check_fact_number(const check_report *report, const char *key) {
 
 /* ---- Options ----------------------------------------------------------------------------------------------------------------- */
 
-static int hex_of(char c) {
-    return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
-}
+static int hex_of(char c) { return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1; }
 
 /* Copies a URL's value with its %XX resolved, cut to fit. */
 static void decode(char *to, size_t size, const char *from, size_t length) {
@@ -84,8 +82,8 @@ void check_read_options(check_report *report, dbpool *pool, const char *url) {
     if (find_in_url(url, "pool_recycle", text, sizeof text))
         report->recycle_ms = parse_duration(text, &ns) ? ns / NS_PER_MS : -1;
     if (find_in_url(url, "pool_pre_ping", text, sizeof text))
-        report->pre_ping = strcasecmp(text, "true") == 0 || strcasecmp(text, "yes") == 0 ||
-                           strcasecmp(text, "on") == 0 || strcmp(text, "1") == 0;
+        report->pre_ping =
+            strcasecmp(text, "true") == 0 || strcasecmp(text, "yes") == 0 || strcasecmp(text, "on") == 0 || strcmp(text, "1") == 0;
 }
 
 /* ---- Warnings ---------------------------------------------------------------------------------------------------------------- */
@@ -111,16 +109,13 @@ static void warn_of_idle(check_report *r) {
         return;
     setting_text(limit, idle * NS_PER_MS);
     if (r->recycle_ms < 0)
-        warn(r, "recycle-never",
-             "the server ends sessions that are idle for %s, and pool_recycle is not set: set it below that", limit);
+        warn(r, "recycle-never", "the server ends sessions that are idle for %s, and pool_recycle is not set: set it below that", limit);
     else if (r->recycle_ms >= idle)
-        warn(r, "recycle-late", "the server ends sessions that are idle for %s, before pool_recycle (%s) replaces them",
-             limit, setting_text(recycle, r->recycle_ms * NS_PER_MS));
+        warn(r, "recycle-late", "the server ends sessions that are idle for %s, before pool_recycle (%s) replaces them", limit,
+             setting_text(recycle, r->recycle_ms * NS_PER_MS));
     if (!r->pre_ping)
-        warn(
-            r, "no-pre-ping",
-            "the server ends sessions that are idle for %s, and pool_pre_ping is off: one that ends unseen can be lent",
-            limit);
+        warn(r, "no-pre-ping", "the server ends sessions that are idle for %s, and pool_pre_ping is off: one that ends unseen can be lent",
+             limit);
 }
 
 static void warn_of_limit(check_report *r) {
@@ -131,8 +126,7 @@ static void warn_of_limit(check_report *r) {
     if (r->size == 0 || r->max_overflow < 0)
         warn(r, "no-limit", "nothing limits the pool, and the server takes %lld connections", (long long)usable);
     else if (limit > usable)
-        warn(r, "over-limit",
-             "the pool may open %lld connections (pool_size + pool_max_overflow), and the server takes %lld",
+        warn(r, "over-limit", "the pool may open %lld connections (pool_size + pool_max_overflow), and the server takes %lld",
              (long long)limit, (long long)usable);
 }
 
@@ -142,16 +136,14 @@ static void warn_of_timeout(check_report *r, const char *key, const char *code, 
     char limit[DURATION_SIZE], wait[DURATION_SIZE];
     if (server > 0 && (r->timeout_ms < 0 || server < r->timeout_ms))
         warn(r, code, "the server %s after %s, sooner than a checkout gives up waiting (pool_timeout %s)", what,
-             setting_text(limit, server * NS_PER_MS),
-             r->timeout_ms < 0 ? "none" : setting_text(wait, r->timeout_ms * NS_PER_MS));
+             setting_text(limit, server * NS_PER_MS), r->timeout_ms < 0 ? "none" : setting_text(wait, r->timeout_ms * NS_PER_MS));
 }
 
 static void warn_of_encryption(check_report *r) {
     const char *encryption = check_fact_text(r, "encryption");
     if (!r->local && encryption && strcmp(encryption, "none") == 0)
-        warn(
-            r, "no-encryption",
-            "the server is on another machine, and the connection is not encrypted: ask for TLS (sslmode=verify-full)");
+        warn(r, "no-encryption",
+             "the server is on another machine, and the connection is not encrypted: ask for TLS (sslmode=verify-full)");
 }
 
 void check_warn(check_report *r) {
@@ -160,6 +152,5 @@ void check_warn(check_report *r) {
     warn_of_limit(r);
     warn_of_idle(r);
     warn_of_timeout(r, "statement_timeout_ms", "statement-timeout", "cancels a statement");
-    warn_of_timeout(r, "transaction_idle_timeout_ms", "transaction-idle-timeout",
-                    "ends a session that is idle in a transaction");
+    warn_of_timeout(r, "transaction_idle_timeout_ms", "transaction-idle-timeout", "ends a session that is idle in a transaction");
 }

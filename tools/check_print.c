@@ -9,12 +9,8 @@
 #define NS_PER_MS 1e6
 #define NAME_COLUMN 18
 
-static int64_t least_trip(const check_report *r) {
-    return r->trips_ns[0];
-}
-static int64_t median_trip(const check_report *r) {
-    return r->trips_ns[r->trip_count / 2];
-}
+static int64_t least_trip(const check_report *r) { return r->trips_ns[0]; }
+static int64_t median_trip(const check_report *r) { return r->trips_ns[r->trip_count / 2]; }
 
 static void print_name(const char *name) {
     int width = printf("%s%s%s", style_on(stdout, STYLE_BOLD), name, style_on(stdout, STYLE_PLAIN)) -
@@ -91,8 +87,7 @@ static void print_times(const check_report *r) {
     if (r->trip_count == 0)
         return;
     print_name("round trip");
-    printf("%s min, %s median of %zu\n", duration_text(least, least_trip(r)), duration_text(median, median_trip(r)),
-           r->trip_count);
+    printf("%s min, %s median of %zu\n", duration_text(least, least_trip(r)), duration_text(median, median_trip(r)), r->trip_count);
 }
 
 static void print_pool(const check_report *r) {
@@ -101,8 +96,7 @@ static void print_pool(const check_report *r) {
     if (r->size == 0 || r->max_overflow < 0)
         printf("any number of connections");
     else
-        printf("at most %d connections (%d kept, %d more when needed)", r->size + r->max_overflow, r->size,
-               r->max_overflow);
+        printf("at most %d connections (%d kept, %d more when needed)", r->size + r->max_overflow, r->size, r->max_overflow);
     if (r->timeout_ms < 0)
         printf("; a checkout waits without limit\n");
     else
@@ -114,8 +108,7 @@ void check_print(const check_report *r) {
     print_times(r);
     print_pool(r);
     for (size_t i = 0; i < r->warning_count; i++)
-        printf("%swarning:%s %s\n", style_on(stdout, STYLE_WARNING), style_on(stdout, STYLE_PLAIN),
-               r->warnings[i].text);
+        printf("%swarning:%s %s\n", style_on(stdout, STYLE_WARNING), style_on(stdout, STYLE_PLAIN), r->warnings[i].text);
     if (r->warning_count == 0)
         printf("%sfine%s\n", style_on(stdout, STYLE_GOOD), style_on(stdout, STYLE_PLAIN));
 }
@@ -139,8 +132,7 @@ static void write_facts(json *j, const check_report *r) {
     json_open(j, "facts");
     for (size_t i = 0; i < r->fact_count; i++) {
         const char *key = r->facts[i].key;
-        bool numeric =
-            has_a_place(key) && (strstr(key, "_connections") || strstr(key, "_ms")) && check_fact_number(r, key) >= 0;
+        bool numeric = has_a_place(key) && (strstr(key, "_connections") || strstr(key, "_ms")) && check_fact_number(r, key) >= 0;
         if (numeric)
             json_integer(j, key, check_fact_number(r, key));
         else

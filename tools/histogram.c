@@ -28,18 +28,12 @@ static int64_t largest_at(size_t index) {
     return (int64_t)(((step + 1) << shift) - 1);
 }
 
-static uint64_t load(const _Atomic uint64_t *a) {
-    return atomic_load_explicit((_Atomic uint64_t *)(uintptr_t)a, memory_order_relaxed);
-}
+static uint64_t load(const _Atomic uint64_t *a) { return atomic_load_explicit((_Atomic uint64_t *)(uintptr_t)a, memory_order_relaxed); }
 
-static int64_t load_signed(const _Atomic int64_t *a) {
-    return atomic_load_explicit((_Atomic int64_t *)(uintptr_t)a, memory_order_relaxed);
-}
+static int64_t load_signed(const _Atomic int64_t *a) { return atomic_load_explicit((_Atomic int64_t *)(uintptr_t)a, memory_order_relaxed); }
 
 /* Only the owner writes, so that no locked instruction is needed. */
-static void bump(_Atomic uint64_t *a, uint64_t by) {
-    atomic_store_explicit(a, load(a) + by, memory_order_relaxed);
-}
+static void bump(_Atomic uint64_t *a, uint64_t by) { atomic_store_explicit(a, load(a) + by, memory_order_relaxed); }
 
 static void widen(histogram *h, int64_t least, int64_t most) {
     if (least < load_signed(&h->least))
@@ -76,12 +70,8 @@ void histogram_add(histogram *h, int64_t ns) {
 }
 
 /* The range of the counts that can hold something. */
-static size_t first_used(const histogram *h) {
-    return index_of((uint64_t)load_signed(&h->least));
-}
-static size_t last_used(const histogram *h) {
-    return index_of((uint64_t)load_signed(&h->most));
-}
+static size_t first_used(const histogram *h) { return index_of((uint64_t)load_signed(&h->least)); }
+static size_t last_used(const histogram *h) { return index_of((uint64_t)load_signed(&h->most)); }
 
 void histogram_merge(histogram *into, const histogram *from) {
     uint64_t merged = 0, sum = load(&from->sum);
@@ -101,8 +91,7 @@ void histogram_subtract(histogram *from, const histogram *earlier) {
     size_t first = first_used(from), last = last_used(from);
     reset_bounds(from);
     for (size_t i = first; i <= last; i++) {
-        uint64_t now = load(&from->counts[i]), before = load(&earlier->counts[i]),
-                 more = now > before ? now - before : 0;
+        uint64_t now = load(&from->counts[i]), before = load(&earlier->counts[i]), more = now > before ? now - before : 0;
         atomic_store_explicit(&from->counts[i], more, memory_order_relaxed);
         left += more;
         if (more)
@@ -143,18 +132,10 @@ int64_t histogram_quantile(const histogram *h, double quantile) {
     return most;
 }
 
-uint64_t histogram_count(const histogram *h) {
-    return load(&h->count);
-}
+uint64_t histogram_count(const histogram *h) { return load(&h->count); }
 
-int64_t histogram_least(const histogram *h) {
-    return histogram_count(h) ? load_signed(&h->least) : 0;
-}
+int64_t histogram_least(const histogram *h) { return histogram_count(h) ? load_signed(&h->least) : 0; }
 
-int64_t histogram_most(const histogram *h) {
-    return load_signed(&h->most);
-}
+int64_t histogram_most(const histogram *h) { return load_signed(&h->most); }
 
-double histogram_mean(const histogram *h) {
-    return histogram_count(h) ? (double)load(&h->sum) / (double)histogram_count(h) : 0;
-}
+double histogram_mean(const histogram *h) { return histogram_count(h) ? (double)load(&h->sum) / (double)histogram_count(h) : 0; }

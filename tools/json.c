@@ -5,17 +5,11 @@
 #include <math.h>
 #include <stddef.h>
 
-json json_to(FILE *file) {
-    return (json){file, 0, true};
-}
+json json_to(FILE *file) { return (json){file, 0, true}; }
 
 /* How many bytes the UTF-8 sequence at `s` has; 0 when it is none (overlong, a surrogate, too large, cut). */
 static size_t sequence_length(const unsigned char *s) {
-    size_t length = s[0] < 0x80                   ? 1
-                    : s[0] >= 0xC2 && s[0] < 0xE0 ? 2
-                    : (s[0] & 0xF0) == 0xE0       ? 3
-                    : s[0] >= 0xF0 && s[0] < 0xF5 ? 4
-                                                  : 0;
+    size_t length = s[0] < 0x80 ? 1 : s[0] >= 0xC2 && s[0] < 0xE0 ? 2 : (s[0] & 0xF0) == 0xE0 ? 3 : s[0] >= 0xF0 && s[0] < 0xF5 ? 4 : 0;
     for (size_t i = 1; i < length; i++)
         if ((s[i] & 0xC0) != 0x80)
             return 0;
@@ -67,18 +61,10 @@ static void close_with(json *j, char bracket) {
     j->empty = false;
 }
 
-void json_open(json *j, const char *key) {
-    open_with(j, key, '{');
-}
-void json_close(json *j) {
-    close_with(j, '}');
-}
-void json_open_array(json *j, const char *key) {
-    open_with(j, key, '[');
-}
-void json_close_array(json *j) {
-    close_with(j, ']');
-}
+void json_open(json *j, const char *key) { open_with(j, key, '{'); }
+void json_close(json *j) { close_with(j, '}'); }
+void json_open_array(json *j, const char *key) { open_with(j, key, '['); }
+void json_close_array(json *j) { close_with(j, ']'); }
 
 void json_text(json *j, const char *key, const char *value) {
     place(j, key);

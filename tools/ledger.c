@@ -14,9 +14,7 @@ static int64_t value_of(int64_t thread, int64_t row) {
     return (int64_t)((x ^ (x >> 31)) >> 33);
 }
 
-static int64_t weight_of(int64_t row) {
-    return row % WEIGHTS + 1;
-}
+static int64_t weight_of(int64_t row) { return row % WEIGHTS + 1; }
 
 int ledger_create(sqlite3 *db) {
     return sqlite3_exec(db,
@@ -67,8 +65,7 @@ static bool is_thread_right(const ledger *l, sqlite3_stmt *sums) {
 }
 
 /* One row of sums for each thread that wrote. A thread that no note knows is wrong as well. */
-static void compare_thread(const ledger *ledgers, size_t count, sqlite3_stmt *sums, ledger_check *check,
-                           int64_t *known) {
+static void compare_thread(const ledger *ledgers, size_t count, sqlite3_stmt *sums, ledger_check *check, int64_t *known) {
     int64_t thread = sqlite3_column_int64(sums, 0);
     bool right = false;
     check->found += sqlite3_column_int64(sums, 1);
@@ -88,10 +85,8 @@ int ledger_compare(sqlite3 *db, const ledger *ledgers, size_t count, ledger_chec
         check_out->acknowledged += ledgers[i].rows;
         writers += ledgers[i].rows > 0;
     }
-    int code = sqlite3_prepare_v2(db,
-                                  "select thread, count(*), sum(value), sum(value * (row % " WEIGHTS_TEXT
-                                  " + 1)) from ledger group by thread",
-                                  -1, &sums, NULL);
+    int code = sqlite3_prepare_v2(
+        db, "select thread, count(*), sum(value), sum(value * (row % " WEIGHTS_TEXT " + 1)) from ledger group by thread", -1, &sums, NULL);
     if (code != SQLITE_OK)
         return code;
     while ((code = sqlite3_step(sums)) == SQLITE_ROW)

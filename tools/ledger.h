@@ -14,11 +14,10 @@ struct sqlite3;
 /* The notes of one thread, which alone uses them during the run. */
 typedef struct ledger {
     int64_t thread;
-    int64_t rows; /* acknowledged; their numbers are 1 to rows */
-    int64_t sum;  /* of their values */
-    int64_t
-        weighted; /* of their values times a weight that goes with the row's number: tells values that changed places */
-    uint64_t turns; /* requests made */
+    int64_t rows;     /* acknowledged; their numbers are 1 to rows */
+    int64_t sum;      /* of their values */
+    int64_t weighted; /* of their values times a weight that goes with the row's number: tells values that changed places */
+    uint64_t turns;   /* requests made */
 } __attribute__((aligned(64))) ledger;
 
 typedef struct ledger_check {
@@ -38,8 +37,6 @@ int ledger_read(struct sqlite3 *db, ledger *l);
 /* Compares the table with what all threads noted. */
 int ledger_compare(struct sqlite3 *db, const ledger *ledgers, size_t count, ledger_check *check_out);
 
-static inline bool ledger_is_right(const ledger_check *check) {
-    return check->wrong_threads == 0 && check->acknowledged == check->found;
-}
+static inline bool ledger_is_right(const ledger_check *check) { return check->wrong_threads == 0 && check->acknowledged == check->found; }
 
 #endif

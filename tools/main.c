@@ -45,9 +45,8 @@ static int unknown(const char *word) {
         return fail_usage(NULL, "a command is missing before the URL: dbpool check URL, or dbpool bench URL");
     const char *nearest = is_option ? nearest_name(word + strspn(word, "-"), length - strspn(word, "-"), options, 2)
                                     : nearest_name(word, length, commands, 3);
-    return fail_usage(NULL, "unknown %s %.*s%s%s%s%s", is_option ? "option" : "command", length > 32 ? 32 : (int)length,
-                      word, nearest ? "; did you mean " : "", nearest && is_option ? "--" : "", nearest ? nearest : "",
-                      nearest ? "?" : "");
+    return fail_usage(NULL, "unknown %s %.*s%s%s%s%s", is_option ? "option" : "command", length > 32 ? 32 : (int)length, word,
+                      nearest ? "; did you mean " : "", nearest && is_option ? "--" : "", nearest ? nearest : "", nearest ? "?" : "");
 }
 
 static int dispatch(int argc, char **argv) {

@@ -6,9 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_word(char c) {
-    return isalnum((unsigned char)c) || c == '_' || (unsigned char)c >= 0x80;
-}
+static bool is_word(char c) { return isalnum((unsigned char)c) || c == '_' || (unsigned char)c >= 0x80; }
 
 /* Each of the next four is given the first character of what it names and returns what follows it, or NULL when it has no end. */
 

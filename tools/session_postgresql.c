@@ -81,9 +81,7 @@ static bool clean(void *native) {
     return PQstatus(native) == CONNECTION_OK && PQtransactionStatus(native) == PQTRANS_IDLE;
 }
 
-static bool is_socket(const char *host) {
-    return host[0] == '/' || host[0] == '@' || host[0] == '\0';
-}
+static bool is_socket(const char *host) { return host[0] == '/' || host[0] == '@' || host[0] == '\0'; }
 
 /* By the address that libpq reached, not by the name. */
 static bool is_local(void *native) {

@@ -7,9 +7,7 @@
 /* How many of SQLite's virtual instructions run between two looks at the clock. */
 #define INSTRUCTIONS_PER_LOOK 10000
 
-static int is_late(void *deadline_ns) {
-    return dbpool_now_ns() >= *(const int64_t *)deadline_ns;
-}
+static int is_late(void *deadline_ns) { return dbpool_now_ns() >= *(const int64_t *)deadline_ns; }
 
 /* Whether a result code means that the file or the connection itself is broken. */
 static bool is_lost(int code) {
@@ -29,8 +27,7 @@ static dbpool_status refused(sqlite3 *db, bool late, dbpool_error *err) {
         (void)dbpool_error_set(err, DBPOOL_ETIMEOUT, "query: the time ran out");
         err->flags = DBPOOL_ERROR_TIMED_OUT | DBPOOL_ERROR_CONNECTION_LOST;
     } else {
-        (void)dbpool_error_set(err, is_lost(code) ? DBPOOL_EDISCONNECT : DBPOOL_EDRIVER, "query: %s",
-                               sqlite3_errmsg(db));
+        (void)dbpool_error_set(err, is_lost(code) ? DBPOOL_EDISCONNECT : DBPOOL_EDRIVER, "query: %s", sqlite3_errmsg(db));
         err->flags = is_lost(code) ? DBPOOL_ERROR_CONNECTION_LOST : 0;
     }
     if (plain == SQLITE_BUSY || plain == SQLITE_LOCKED)

@@ -20,6 +20,4 @@ void signals_catch(void) {
     sigaction(SIGTERM, &action, NULL);
 }
 
-bool signals_caught(void) {
-    return caught != 0;
-}
+bool signals_caught(void) { return caught != 0; }

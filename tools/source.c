@@ -73,8 +73,7 @@ static bool wait_idle_locked(source *s, int64_t timeout_ms) {
     struct timespec deadline = deadline_after_ms(timeout_ms);
     int late = 0;
     while (s->idle_count == 0 && !late)
-        late = timeout_ms < 0 ? pthread_cond_wait(&s->returned, &s->mutex)
-                              : pthread_cond_timedwait(&s->returned, &s->mutex, &deadline);
+        late = timeout_ms < 0 ? pthread_cond_wait(&s->returned, &s->mutex) : pthread_cond_timedwait(&s->returned, &s->mutex, &deadline);
     return s->idle_count > 0;
 }
 

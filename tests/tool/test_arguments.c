@@ -27,13 +27,13 @@ typedef struct values {
 static parse_result parse(values *v, int argc, char **argv) {
     *v = (values){.count = -1};
     const option options[] = {
-        {'f', "flag",     OPTION_FLAG,     &v->flag,     NULL,   "", 0, 0                     },
-        {'o', "other",    OPTION_FLAG,     &v->other,    NULL,   "", 0, 0                     },
-        {'n', "count",    OPTION_COUNT,    &v->count,    "N",    "", 1, 100                   },
-        {'d', "duration", OPTION_DURATION, &v->duration, "TIME", "", 0, INT64_C(1000000000000)},
-        {'r', "rate",     OPTION_RATE,     &v->rate,     "N",    "", 0, 0                     },
-        {'t', "text",     OPTION_TEXT,     &v->text,     "TEXT", "", 0, 0                     },
-        {'l', "list",     OPTION_TEXTS,    &v->list,     "TEXT", "", 0, 0                     },
+        {'f', "flag",          OPTION_FLAG,  &v->flag,     NULL,   "", 0, 0                     },
+        {'o', "other",         OPTION_FLAG,  &v->other,    NULL,   "", 0, 0                     },
+        {'n', "count",         OPTION_COUNT, &v->count,    "N",    "", 1, 100                   },
+        {'d', OPTION_DURATION, "duration",   &v->duration, "TIME", "", 0, INT64_C(1000000000000)},
+        {'r', "rate",          OPTION_RATE,  &v->rate,     "N",    "", 0, 0                     },
+        {'t', "text",          OPTION_TEXT,  &v->text,     "TEXT", "", 0, 0                     },
+        {'l', "list",          OPTION_TEXTS, &v->list,     "TEXT", "", 0, 0                     },
     };
     const argument_table table = {"test", options, sizeof options / sizeof *options, "URL"};
     return parse_arguments(&table, argc, argv, &v->positional);
@@ -122,8 +122,7 @@ static void durations_have_units(void **state) {
         {"5min",  300000000000 },
         {"2h",    7200000000000},
     };
-    static const char *const wrong[] = {"",   "s", "-1", "1 s", "1m", "1e3", "0x10", "inf", "1.2.3", "9999999999999h",
-                                        "1ss"};
+    static const char *const wrong[] = {"", "s", "-1", "1 s", "1m", "1e3", "0x10", "inf", "1.2.3", "9999999999999h", "1ss"};
     int64_t ns;
     for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
         assert_true(parse_duration(right[i].text, &ns));
@@ -167,8 +166,7 @@ static void expect_parts(const char *text, size_t count, const char *const *part
     script_fini(&s);
 }
 
-#define PARTS(text, ...) \
-    expect_parts(text, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *), (const char *const[]){__VA_ARGS__})
+#define PARTS(text, ...) expect_parts(text, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *), (const char *const[]){__VA_ARGS__})
 
 static void statements_end_at_semicolons(void **state) {
     (void)state;
@@ -202,8 +200,7 @@ static void a_comment_is_no_statement(void **state) {
 
 static void what_has_no_end_is_refused(void **state) {
     (void)state;
-    static const char *const texts_without_end[] = {"select 'a;", "x; select \"a;", "/* a /* b */ ;",
-                                                    "$$ ; $",     "$a$ ; $b$",      "E'\\'"};
+    static const char *const texts_without_end[] = {"select 'a;", "x; select \"a;", "/* a /* b */ ;", "$$ ; $", "$a$ ; $b$", "E'\\'"};
     for (size_t i = 0; i < sizeof texts_without_end / sizeof *texts_without_end; i++) {
         script s;
         assert_int_equal(script_split(&s, texts_without_end[i]), SCRIPT_UNFINISHED);

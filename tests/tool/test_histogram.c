@@ -69,18 +69,10 @@ static void try_shape(int64_t (*shape)(uint64_t random)) {
     free(values);
 }
 
-static int64_t short_times(uint64_t random) {
-    return (int64_t)(random % 2048);
-}
-static int64_t even_times(uint64_t random) {
-    return (int64_t)(random % 10000000);
-}
-static int64_t all_lengths(uint64_t random) {
-    return (int64_t)((random >> 8) >> (14 + random % 40));
-}
-static int64_t two_peaks(uint64_t random) {
-    return (int64_t)(random % 50 == 0 ? 1000000000 + random % 1000 : 20000 + random % 5000);
-}
+static int64_t short_times(uint64_t random) { return (int64_t)(random % 2048); }
+static int64_t even_times(uint64_t random) { return (int64_t)(random % 10000000); }
+static int64_t all_lengths(uint64_t random) { return (int64_t)((random >> 8) >> (14 + random % 40)); }
+static int64_t two_peaks(uint64_t random) { return (int64_t)(random % 50 == 0 ? 1000000000 + random % 1000 : 20000 + random % 5000); }
 
 static void short_durations_are_exact(void **state) {
     (void)state;

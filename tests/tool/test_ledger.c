@@ -47,9 +47,7 @@ static ledger_check compare(const fixture *f, size_t count) {
     return check;
 }
 
-static void tamper(const fixture *f, const char *sql) {
-    assert_int_equal(sqlite3_exec(f->db, sql, NULL, NULL, NULL), SQLITE_OK);
-}
+static void tamper(const fixture *f, const char *sql) { assert_int_equal(sqlite3_exec(f->db, sql, NULL, NULL, NULL), SQLITE_OK); }
 
 static void expect_wrong(const fixture *f, int64_t found, int64_t wrong_threads) {
     ledger_check check = compare(f, THREADS);
@@ -87,9 +85,8 @@ static void a_changed_value_is_noticed(void **state) {
 }
 
 static void values_that_changed_places_are_noticed(void **state) {
-    tamper(*state,
-           "update ledger set value = (select sum(value) from ledger where thread = 0 and row in (1, 2)) - value"
-           " where thread = 0 and row in (1, 2)");
+    tamper(*state, "update ledger set value = (select sum(value) from ledger where thread = 0 and row in (1, 2)) - value"
+                   " where thread = 0 and row in (1, 2)");
     expect_wrong(*state, THREADS * ROWS, 1);
 }
 

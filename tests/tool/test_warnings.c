@@ -14,8 +14,7 @@
 #include <string.h>
 
 static check_report healthy(void) {
-    check_report r = {
-        .size = 5, .max_overflow = 10, .timeout_ms = 30000, .recycle_ms = -1, .pre_ping = false, .local = true};
+    check_report r = {.size = 5, .max_overflow = 10, .timeout_ms = 30000, .recycle_ms = -1, .pre_ping = false, .local = true};
     check_add_fact(&r, "encryption", "none");
     check_add_fact(&r, "max_connections", "100");
     check_add_fact(&r, "reserved_connections", "3");
