@@ -48,9 +48,7 @@ static bool allow_allocation(size_t size) {
     return !fires();
 }
 
-static bool allow_thread(void) {
-    return !fires();
-}
+static bool allow_thread(void) { return !fires(); }
 
 static void arm(uint32_t k, bool lasts) {
     fault.k = k;
@@ -68,19 +66,13 @@ static void *give(void *thing) {
     return thing;
 }
 
-static void take_back(const void *thing) {
-    dbp_sub_acq_rel_u32(&given, thing != NULL);
-}
+static void take_back(const void *thing) { dbp_sub_acq_rel_u32(&given, thing != NULL); }
 
 #define FAILING(type, name, failure, declaration, arguments) \
-    static type try_##name declaration {                     \
-        return fires() ? (failure) : name arguments;         \
-    }
+    static type try_##name declaration { return fires() ? (failure) : name arguments; }
 
-#define GIVING(type, name, declaration, arguments)    \
-    static type try_##name declaration {              \
-        return fires() ? NULL : give(name arguments); \
-    }
+#define GIVING(type, name, declaration, arguments) \
+    static type try_##name declaration { return fires() ? NULL : give(name arguments); }
 
 #define TAKING(type, name)               \
     static void try_##name(type thing) { \
@@ -90,8 +82,7 @@ static void take_back(const void *thing) {
 
 GIVING(PQconninfoOption *, PQconninfoParse, (const char *text, char **message), (text, message))
 GIVING(PQconninfoOption *, PQconninfo, (PGconn * conn), (conn))
-GIVING(PGconn *, PQconnectStartParams, (const char *const *keys, const char *const *values, int expand),
-       (keys, values, expand))
+GIVING(PGconn *, PQconnectStartParams, (const char *const *keys, const char *const *values, int expand), (keys, values, expand))
 GIVING(PGresult *, PQgetResult, (PGconn * conn), (conn))
 GIVING(PGnotify *, PQnotifies, (PGconn * conn), (conn))
 TAKING(PQconninfoOption *, PQconninfoFree)
@@ -113,8 +104,8 @@ FAILING(int, PQflush, -1, (PGconn * conn), (conn))
 FAILING(int, PQconsumeInput, 0, (PGconn * conn), (conn))
 FAILING(char *, PQresultErrorField, NULL, (const PGresult *result, int field), (result, field))
 FAILING(int, getnameinfo, EAI_FAIL,
-        (const struct sockaddr *address, socklen_t length, char *host, socklen_t host_size, char *service,
-         socklen_t service_size, int flags),
+        (const struct sockaddr *address, socklen_t length, char *host, socklen_t host_size, char *service, socklen_t service_size,
+         int flags),
         (address, length, host, host_size, service, service_size, flags))
 FAILING(int, shutdown, -1, (int fd, int how), (fd, how))
 
@@ -123,8 +114,7 @@ static char *try_PQerrorMessage(const PGconn *conn) {
     return fires() ? nothing : PQerrorMessage(conn);
 }
 
-static int try_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
-                           struct addrinfo **found) {
+static int try_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **found) {
     int failure = fires() ? EAI_AGAIN : getaddrinfo(node, service, hints, found);
     if (!failure)
         give(*found);
@@ -142,13 +132,13 @@ static struct dbp_pg_calls failing_calls(void) {
     struct dbp_pg_calls calls = dbp_pg_libpq;
 #define USE(name) calls.name = try_##name;
     USE(PQconninfoParse)
-    USE(PQconninfo) USE(PQconnectStartParams) USE(PQgetResult) USE(PQnotifies) USE(PQconninfoFree) USE(PQfinish)
-        USE(PQclear) USE(PQfreemem) USE(freeaddrinfo) USE(PQconnectPoll) USE(PQstatus) USE(PQtransactionStatus)
-            USE(PQsocket) USE(PQparameterStatus) USE(PQpass) USE(PQsslAttribute) USE(PQsetnonblocking) USE(PQsendQuery)
-                USE(PQflush) USE(PQconsumeInput) USE(PQresultErrorField) USE(getnameinfo) USE(shutdown)
-                    USE(PQerrorMessage) USE(getaddrinfo) USE(poll)
+    USE(PQconninfo)
+    USE(PQconnectStartParams) USE(PQgetResult) USE(PQnotifies) USE(PQconninfoFree) USE(PQfinish) USE(PQclear) USE(PQfreemem)
+        USE(freeaddrinfo) USE(PQconnectPoll) USE(PQstatus) USE(PQtransactionStatus) USE(PQsocket) USE(PQparameterStatus) USE(PQpass)
+            USE(PQsslAttribute) USE(PQsetnonblocking) USE(PQsendQuery) USE(PQflush) USE(PQconsumeInput) USE(PQresultErrorField)
+                USE(getnameinfo) USE(shutdown) USE(PQerrorMessage) USE(getaddrinfo) USE(poll)
 #undef USE
-                        return calls;
+                    return calls;
 }
 
 /* ---- The session ---------------------------------------------------------------------------------------------------------------- */
@@ -195,10 +185,10 @@ static bool in_transaction(PGconn *conn) {
 static bool use(void *config, PGconn *conn) {
     int64_t deadline = dbp_clock_now() + 5000 * (int64_t)DBP_NS_PER_MS;
     dbpool_error err = {0};
-    return driver->look(config, conn) && told(driver->ping(config, conn, deadline, &err), &err) &&
-           in_transaction(conn) && told(driver->reset(config, conn, DBPOOL_RESET_COMMIT, deadline, &err), &err) &&
-           in_transaction(conn) && told(driver->reset(config, conn, DBPOOL_RESET_ROLLBACK, deadline, &err), &err) &&
-           in_transaction(conn) && told(driver->reset(config, conn, DBPOOL_RESET_FULL, deadline, &err), &err) &&
+    return driver->look(config, conn) && told(driver->ping(config, conn, deadline, &err), &err) && in_transaction(conn) &&
+           told(driver->reset(config, conn, DBPOOL_RESET_COMMIT, deadline, &err), &err) && in_transaction(conn) &&
+           told(driver->reset(config, conn, DBPOOL_RESET_ROLLBACK, deadline, &err), &err) && in_transaction(conn) &&
+           told(driver->reset(config, conn, DBPOOL_RESET_FULL, deadline, &err), &err) &&
            told(driver->describe(config, conn, deadline, ignore_fact, NULL, &err), &err) && fail_statement(conn) &&
            driver->state(config, conn) == DBPOOL_NATIVE_CLEAN && driver->look(config, conn);
 }

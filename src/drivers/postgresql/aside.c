@@ -93,15 +93,14 @@ static bool await(struct job *job) {
     return true;
 }
 
-dbpool_status dbp_pg_open_aside(dbp_pg_open_fn open, struct dbp_pg_config *config, int64_t deadline_ns,
-                                PGconn **conn_out, dbpool_error *err) {
+dbpool_status dbp_pg_open_aside(dbp_pg_open_fn open, struct dbp_pg_config *config, int64_t deadline_ns, PGconn **conn_out,
+                                dbpool_error *err) {
     if (!take_place(config, deadline_ns))
         return dbp_pg_open_late(err);
     struct job *job = start(open, config, deadline_ns);
     if (!job) {
         give_place(config);
-        return dbp_error_set_native(err, DBPOOL_ENOMEM, DBPOOL_ERROR_RETRYABLE, 0,
-                                    "open connection: a helper thread could not be started");
+        return dbp_error_set_native(err, DBPOOL_ENOMEM, DBPOOL_ERROR_RETRYABLE, 0, "open connection: a helper thread could not be started");
     }
     dbpool_status status;
     if (!await(job))

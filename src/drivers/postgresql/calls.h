@@ -29,7 +29,6 @@
     X(PQsocket)                    \
     X(PQisnonblocking)             \
     X(PQparameterStatus)           \
-    X(PQserverVersion)             \
     X(PQpass)                      \
     X(PQerrorMessage)              \
     X(PQsslInUse)                  \

@@ -14,9 +14,7 @@
 #include "os/memory.h"
 
 /* The name that libpq has for an argument. */
-static const char *name_of(const dbpool_param *param) {
-    return strcmp(param->key, "path") == 0 ? "dbname" : param->key;
-}
+static const char *name_of(const dbpool_param *param) { return strcmp(param->key, "path") == 0 ? "dbname" : param->key; }
 
 static const char *value_of(const dbpool_param *param) {
     bool path = strcmp(param->key, "path") == 0;
@@ -101,9 +99,7 @@ void dbp_pg_release(void *driver_arg) {
         dbp_pg_config_unref(driver_arg);
 }
 
-void dbp_pg_config_ref(struct dbp_pg_config *config) {
-    dbp_add_relaxed_u32(&config->refs, 1);
-}
+void dbp_pg_config_ref(struct dbp_pg_config *config) { dbp_add_relaxed_u32(&config->refs, 1); }
 
 void dbp_pg_config_unref(struct dbp_pg_config *config) {
     if (dbp_sub_acq_rel_u32(&config->refs, 1) != 1)

@@ -44,8 +44,7 @@ static void tell_encryption(PGconn *conn, void (*row)(void *, const char *, cons
 }
 
 dbpool_status dbp_pg_describe(void *driver_arg, void *native, int64_t deadline_ns,
-                              void (*row)(void *arg, const char *key, const char *value), void *arg,
-                              dbpool_error *err) {
+                              void (*row)(void *arg, const char *key, const char *value), void *arg, dbpool_error *err) {
     (void)driver_arg;
     PGresult *result = NULL;
     dbpool_status status = dbp_pg_exchange(native, action, facts, deadline_ns, &result, err);

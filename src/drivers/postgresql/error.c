@@ -59,21 +59,21 @@ static void take_codes(char *text, char sqlstate[6]) {
     }
 }
 
-/* Appends a text of several lines as one: empty lines, hints (which begin with a tab) and where in the server's source it happened are left out. */
+/* Appends a text of several lines as one. Empty lines, hints (which begin with a tab), where in the server's source it happened, and what was just said (libpq
+ * tries again without TLS) are left out. */
 static void append_lines(dbp_buffer *out, char *text) {
-    const char *between = "";
+    const char *last = NULL;
     char *rest = NULL;
     for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-        if (line[0] == '\t' || strncmp(line, "LOCATION:", 9) == 0 || line[strspn(line, " \r")] == '\0')
+        if (line[0] == '\t' || strncmp(line, "LOCATION:", 9) == 0 || line[strspn(line, " \r")] == '\0' || (last && strcmp(line, last) == 0))
             continue;
-        dbp_buffer_format(out, "%s", between);
+        dbp_buffer_format(out, "%s", last ? "; " : "");
         dbp_buffer_escape(out, line);
-        between = "; ";
+        last = line;
     }
 }
 
-static dbpool_status fill(dbpool_error *err, dbpool_status status, uint32_t flags, const char *sqlstate,
-                          const char *action, char *cause) {
+static dbpool_status fill(dbpool_error *err, dbpool_status status, uint32_t flags, const char *sqlstate, const char *action, char *cause) {
     char message[sizeof err->message];
     dbp_buffer buffer = dbp_buffer_init(message, sizeof message);
     dbp_buffer_format(&buffer, "%s: ", action);
@@ -148,17 +148,14 @@ dbpool_status dbp_pg_open_error(const PGconn *conn, const struct dbp_pg_config *
     bool tried = strncmp(cause, reached, sizeof reached - 1) == 0;
     if (!tried)
         hide_quoted(cause);
-    uint32_t flags = sqlstate[0] ? dbp_pg_sqlstate_flags(sqlstate) & DBPOOL_ERROR_RETRYABLE
-                     : tried     ? DBPOOL_ERROR_RETRYABLE
-                                 : 0;
+    uint32_t flags = sqlstate[0] ? dbp_pg_sqlstate_flags(sqlstate) & DBPOOL_ERROR_RETRYABLE : tried ? DBPOOL_ERROR_RETRYABLE : 0;
     fill(err, DBPOOL_ECONNECT, flags, sqlstate, action, cause);
     dbp_memory_free_secret(cause);
     return DBPOOL_ECONNECT;
 }
 
 dbpool_status dbp_pg_late(const char *action, dbpool_error *err) {
-    return dbp_error_set_native(err, DBPOOL_ETIMEOUT,
-                                DBPOOL_ERROR_TIMED_OUT | DBPOOL_ERROR_CONNECTION_LOST | DBPOOL_ERROR_RETRYABLE, 0,
+    return dbp_error_set_native(err, DBPOOL_ETIMEOUT, DBPOOL_ERROR_TIMED_OUT | DBPOOL_ERROR_CONNECTION_LOST | DBPOOL_ERROR_RETRYABLE, 0,
                                 "%s: the server did not answer in time", action);
 }
 

@@ -12,7 +12,7 @@
 
 enum dbp_pg_readiness dbp_pg_wait(int fd, int events, int64_t deadline_ns) {
     struct pollfd socket = {.fd = fd, .events = (short)events};
-    for (;;) {
+    while (fd >= 0) {
         int ready = dbp_pg->poll(&socket, 1, dbp_deadline_left_ms(deadline_ns));
         if (ready > 0)
             return DBP_PG_READY;
@@ -21,6 +21,7 @@ enum dbp_pg_readiness dbp_pg_wait(int fd, int events, int64_t deadline_ns) {
         if (deadline_ns != DBP_NEVER && dbp_clock_now() >= deadline_ns)
             return DBP_PG_LATE;
     }
+    return DBP_PG_FAILED;
 }
 
 static bool is_error(const PGresult *result) {
@@ -49,16 +50,14 @@ static bool take(PGconn *conn, PGresult **kept) {
     return false;
 }
 
-static dbpool_status collect(PGconn *conn, const char *action, int64_t deadline_ns, PGresult **kept,
-                             dbpool_error *err) {
+static dbpool_status collect(PGconn *conn, const char *action, int64_t deadline_ns, PGresult **kept, dbpool_error *err) {
     for (;;) {
         int unsent = dbp_pg->PQflush(conn);
         if (unsent < 0)
             return dbp_pg_error(conn, NULL, action, err);
         if (take(conn, kept))
             return *kept && !is_error(*kept) ? DBPOOL_OK : dbp_pg_error(conn, *kept, action, err);
-        enum dbp_pg_readiness ready =
-            dbp_pg_wait(dbp_pg->PQsocket(conn), unsent ? POLLIN | POLLOUT : POLLIN, deadline_ns);
+        enum dbp_pg_readiness ready = dbp_pg_wait(dbp_pg->PQsocket(conn), unsent ? POLLIN | POLLOUT : POLLIN, deadline_ns);
         if (ready == DBP_PG_LATE)
             return dbp_pg_late(action, err);
         if (ready == DBP_PG_FAILED || !dbp_pg->PQconsumeInput(conn))
@@ -66,8 +65,8 @@ static dbpool_status collect(PGconn *conn, const char *action, int64_t deadline_
     }
 }
 
-dbpool_status dbp_pg_exchange(PGconn *conn, const char *action, const char *sql, int64_t deadline_ns,
-                              PGresult **result_out, dbpool_error *err) {
+dbpool_status dbp_pg_exchange(PGconn *conn, const char *action, const char *sql, int64_t deadline_ns, PGresult **result_out,
+                              dbpool_error *err) {
     PGresult *kept = NULL;
     if (dbp_pg->PQsetnonblocking(conn, 1) != 0 || !dbp_pg->PQsendQuery(conn, sql))
         return dbp_pg_error(conn, NULL, action, err);

@@ -16,7 +16,7 @@ enum dbp_pg_readiness dbp_pg_wait(int fd, int events, int64_t deadline_ns);
 
 /* Sends one statement over a quiet connection and reads everything that it answers. On success `*result_out` (which may be NULL) is the last result, to be
  * cleared by the caller, and the connection is quiet and in blocking mode again. After a failure the connection may be in any state. ETIMEOUT at the deadline. */
-dbpool_status dbp_pg_exchange(PGconn *conn, const char *action, const char *sql, int64_t deadline_ns,
-                              PGresult **result_out, dbpool_error *err);
+dbpool_status dbp_pg_exchange(PGconn *conn, const char *action, const char *sql, int64_t deadline_ns, PGresult **result_out,
+                              dbpool_error *err);
 
 #endif

@@ -89,10 +89,7 @@ static enum dbp_pg_readiness shake_hands(PGconn *conn, int64_t deadline_ns) {
     PostgresPollingStatusType want = PGRES_POLLING_WRITING;
     while (want == PGRES_POLLING_READING || want == PGRES_POLLING_WRITING) {
         /* The socket may be another one after each step. */
-        int fd = dbp_pg->PQsocket(conn);
-        if (fd < 0)
-            return DBP_PG_FAILED;
-        enum dbp_pg_readiness ready = dbp_pg_wait(fd, want == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline_ns);
+        enum dbp_pg_readiness ready = dbp_pg_wait(dbp_pg->PQsocket(conn), want == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline_ns);
         if (ready != DBP_PG_READY)
             return ready;
         want = dbp_pg->PQconnectPoll(conn);
@@ -100,8 +97,8 @@ static enum dbp_pg_readiness shake_hands(PGconn *conn, int64_t deadline_ns) {
     return want == PGRES_POLLING_OK ? DBP_PG_READY : DBP_PG_FAILED;
 }
 
-static dbpool_status try_address(struct dbp_pg_config *config, const struct dbp_pg_target *target, const char *session,
-                                 int64_t deadline_ns, PGconn **conn_out, dbpool_error *err) {
+static dbpool_status try_address(struct dbp_pg_config *config, const struct dbp_pg_target *target, const char *session, int64_t deadline_ns,
+                                 PGconn **conn_out, dbpool_error *err) {
     const dbpool_param instead[] = {
         {"host",                 target->host    },
         {"hostaddr",             target->hostaddr},
@@ -141,9 +138,8 @@ static bool goes_on(const dbpool_error *err) {
     return err->status == DBPOOL_ECONNECT && (err->sqlstate[0] == '\0' || strcmp(err->sqlstate, "57P03") == 0);
 }
 
-static dbpool_status try_all(struct dbp_pg_config *config, const struct dbp_pg_route *route,
-                             const struct dbp_pg_targets *targets, int64_t deadline_ns, PGconn **conn_out,
-                             dbpool_error *err) {
+static dbpool_status try_all(struct dbp_pg_config *config, const struct dbp_pg_route *route, const struct dbp_pg_targets *targets,
+                             int64_t deadline_ns, PGconn **conn_out, dbpool_error *err) {
     bool prefers = route->session && strcmp(route->session, "prefer-standby") == 0;
     size_t tries = prefers ? 2 * targets->count : targets->count;
     dbpool_error failure = {.status = DBPOOL_ECONNECT};

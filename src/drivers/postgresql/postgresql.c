@@ -32,3 +32,5 @@ const dbpool_driver dbpool_postgresql_driver = {
     .abandon = dbp_pg_abandon,
     .describe = dbp_pg_describe,
 };
+
+PGconn *dbpool_postgresql(dbpool_conn conn) { return dbpool_native_of(conn, dbpool_postgresql_driver.name); }

@@ -14,17 +14,11 @@
 
 static const char action[] = "open connection";
 
-static bool given(const char *text) {
-    return text && *text;
-}
+static bool given(const char *text) { return text && *text; }
 
-static bool is_socket(const char *host) {
-    return host[0] == '/' || host[0] == '@';
-}
+static bool is_socket(const char *host) { return host[0] == '/' || host[0] == '@'; }
 
-static size_t length_of(const char *item) {
-    return strcspn(item, ",");
-}
+static size_t length_of(const char *item) { return strcspn(item, ","); }
 
 static size_t count_of(const char *list) {
     size_t count = 1;
@@ -82,12 +76,11 @@ static bool add(struct dbp_pg_targets *targets, const struct dbp_pg_route *route
            copy_item(length_of(port) ? port : route->default_port, &target->port);
 }
 
-static dbpool_status add_found(struct dbp_pg_targets *targets, const struct dbp_pg_route *route, size_t index,
-                               const struct addrinfo *found, dbpool_error *err) {
+static dbpool_status add_found(struct dbp_pg_targets *targets, const struct dbp_pg_route *route, size_t index, const struct addrinfo *found,
+                               dbpool_error *err) {
     for (; found; found = found->ai_next) {
         char address[NI_MAXHOST];
-        if (dbp_pg->getnameinfo(found->ai_addr, found->ai_addrlen, address, sizeof address, NULL, 0, NI_NUMERICHOST) !=
-            0)
+        if (dbp_pg->getnameinfo(found->ai_addr, found->ai_addrlen, address, sizeof address, NULL, 0, NI_NUMERICHOST) != 0)
             continue;
         if (!add(targets, route, index, address))
             return dbp_error_nomem(err, action);
@@ -95,8 +88,8 @@ static dbpool_status add_found(struct dbp_pg_targets *targets, const struct dbp_
     return DBPOOL_OK;
 }
 
-static dbpool_status look_up(struct dbp_pg_targets *targets, const struct dbp_pg_route *route, size_t index,
-                             dbpool_error *not_found, dbpool_error *err) {
+static dbpool_status look_up(struct dbp_pg_targets *targets, const struct dbp_pg_route *route, size_t index, dbpool_error *not_found,
+                             dbpool_error *err) {
     char *host;
     if (!copy_item(item_at(route->host, index), &host))
         return dbp_error_nomem(err, action);
@@ -105,10 +98,9 @@ static dbpool_status look_up(struct dbp_pg_targets *targets, const struct dbp_pg
     int failure = dbp_pg->getaddrinfo(host, NULL, &hints, &found);
     dbp_memory_free(host);
     if (failure) {
-        uint32_t flags =
-            failure == EAI_AGAIN || failure == EAI_SYSTEM || failure == EAI_MEMORY ? DBPOOL_ERROR_RETRYABLE : 0;
-        dbp_error_set_native(not_found, DBPOOL_ECONNECT, flags, failure, "%s: looking up host %zu of %zu: %s", action,
-                             index + 1, count_of(route->host), gai_strerror(failure));
+        uint32_t flags = failure == EAI_AGAIN || failure == EAI_SYSTEM || failure == EAI_MEMORY ? DBPOOL_ERROR_RETRYABLE : 0;
+        dbp_error_set_native(not_found, DBPOOL_ECONNECT, flags, failure, "%s: looking up host %zu of %zu: %s", action, index + 1,
+                             count_of(route->host), gai_strerror(failure));
         return DBPOOL_OK;
     }
     dbpool_status status = add_found(targets, route, index, found, err);
@@ -116,8 +108,8 @@ static dbpool_status look_up(struct dbp_pg_targets *targets, const struct dbp_pg
     return status;
 }
 
-static dbpool_status add_host(struct dbp_pg_targets *targets, const struct dbp_pg_route *route, size_t index,
-                              dbpool_error *not_found, dbpool_error *err) {
+static dbpool_status add_host(struct dbp_pg_targets *targets, const struct dbp_pg_route *route, size_t index, dbpool_error *not_found,
+                              dbpool_error *err) {
     const char *host = item_at(route->host, index), *address = item_at(route->hostaddr, index);
     if (length_of(address) == 0 && length_of(host) > 0 && !is_socket(host))
         return look_up(targets, route, index, not_found, err);
@@ -141,11 +133,9 @@ static void give_order(struct dbp_pg_targets *targets, size_t first) {
 
 static dbpool_status check_counts(const struct dbp_pg_route *route, size_t count, dbpool_error *err) {
     if (given(route->host) && count_of(route->host) != count)
-        return dbp_error_set(err, DBPOOL_ECONNECT, "%s: %zu hosts, but %zu host addresses", action,
-                             count_of(route->host), count);
+        return dbp_error_set(err, DBPOOL_ECONNECT, "%s: %zu hosts, but %zu host addresses", action, count_of(route->host), count);
     if (given(route->port) && count_of(route->port) != 1 && count_of(route->port) != count)
-        return dbp_error_set(err, DBPOOL_ECONNECT, "%s: %zu hosts, but %zu ports", action, count,
-                             count_of(route->port));
+        return dbp_error_set(err, DBPOOL_ECONNECT, "%s: %zu hosts, but %zu ports", action, count, count_of(route->port));
     return DBPOOL_OK;
 }
 

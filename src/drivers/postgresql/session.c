@@ -11,9 +11,10 @@
 #include "base/error.h"
 #include "drivers/postgresql/error.h"
 #include "drivers/postgresql/exchange.h"
+#include "os/atomic.h"
 
-/* How often the look reads before it gives a connection up that does not stop talking: some 16 kB each. */
-#define READS_MOST 256
+/* How often the look reads before it gives a connection up that does not stop talking: some 8 kB each. */
+#define READS_MOST 1024
 
 /* ---- Notices ------------------------------------------------------------------------------------------------------------------ */
 
@@ -27,27 +28,35 @@ static void ignore_text(void *arg, const char *message) {
 static void watch(void *arg, const PGresult *notice) {
     const char *severity = dbp_pg->PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
     const char *sqlstate = dbp_pg->PQresultErrorField(notice, PG_DIAG_SQLSTATE);
-    bool error = severity &&
-                 (strcmp(severity, "ERROR") == 0 || strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
+    bool error = severity && (strcmp(severity, "ERROR") == 0 || strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
     if (arg && (error || !sqlstate))
         *(bool *)arg = true;
+}
+
+/* libpq's own receiver, which calls the notice processor; it is told only of a connection where no other has been set. 0: not known yet. */
+static dbp_atomic_u64 usual_receiver;
+
+static PQnoticeReceiver receiver(void) {
+    uint64_t known = dbp_load_relaxed_u64(&usual_receiver);
+    return known ? (PQnoticeReceiver)(uintptr_t)known : watch;
 }
 
 /* Takes in what libpq has read but not looked at, and drops notifications: they were for the last holder, or for nobody. False when there was something that nobody
  * had asked for. No system call. */
 static bool digest(PGconn *conn) {
     bool unasked = false;
-    PQnoticeReceiver usual = dbp_pg->PQsetNoticeReceiver(conn, watch, &unasked);
+    dbp_pg->PQsetNoticeReceiver(conn, watch, &unasked);
     bool busy = dbp_pg->PQisBusy(conn);
     for (PGnotify *notify; (notify = dbp_pg->PQnotifies(conn));)
         dbp_pg->PQfreemem(notify);
-    dbp_pg->PQsetNoticeReceiver(conn, usual, NULL);
+    dbp_pg->PQsetNoticeReceiver(conn, receiver(), NULL);
     return !busy && !unasked;
 }
 
 /* ---- State -------------------------------------------------------------------------------------------------------------------- */
 
 void dbp_pg_session_begin(PGconn *conn) {
+    dbp_store_relaxed_u64(&usual_receiver, (uint64_t)(uintptr_t)dbp_pg->PQsetNoticeReceiver(conn, NULL, NULL));
     dbp_pg->PQsetNoticeProcessor(conn, ignore_text, NULL);
     dbp_pg->PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);
 }
@@ -64,8 +73,7 @@ static void tidy(PGconn *conn) {
 static bool is_quiet(PGconn *conn) {
     PGTransactionStatusType status = dbp_pg->PQtransactionStatus(conn);
     return (status == PQTRANS_IDLE || status == PQTRANS_INTRANS || status == PQTRANS_INERROR) &&
-           dbp_pg->PQpipelineStatus(conn) == PQ_PIPELINE_OFF &&
-           (!dbp_pg->PQisnonblocking(conn) || dbp_pg->PQsetnonblocking(conn, 0) == 0);
+           dbp_pg->PQpipelineStatus(conn) == PQ_PIPELINE_OFF && (!dbp_pg->PQisnonblocking(conn) || dbp_pg->PQsetnonblocking(conn, 0) == 0);
 }
 
 dbpool_native_state dbp_pg_state(void *driver_arg, void *native) {
@@ -119,8 +127,7 @@ static dbpool_status end_transaction(PGconn *conn, int32_t reset, int64_t deadli
         return DBPOOL_OK;
     /* A COMMIT of a failed transaction answers ROLLBACK, and no error: the transaction is over. */
     bool commit = reset == DBPOOL_RESET_COMMIT;
-    return dbp_pg_exchange(conn, commit ? "commit" : "roll back", commit ? "COMMIT" : "ROLLBACK", deadline_ns, NULL,
-                           err);
+    return dbp_pg_exchange(conn, commit ? "commit" : "roll back", commit ? "COMMIT" : "ROLLBACK", deadline_ns, NULL, err);
 }
 
 dbpool_status dbp_pg_reset(void *driver_arg, void *native, int32_t reset, int64_t deadline_ns, dbpool_error *err) {
