@@ -186,6 +186,8 @@ static dbpool_status checkout_slow(dbpool *pool, dbpool_record *record, int64_t 
     dbp_waiter waiter = {.timeout_ms = timeout_ms, .no_wait = timeout_ms == 0 || dbp_events_inside(pool)};
     dbpool_status status = DBPOOL_OK;
     dbp_pool_ref(pool);
+    if (record)
+        record->flags &= ~DBP_RECORD_FRESH; /* opened for somebody else */
     if (dbp_load_relaxed_u32(&pool->checkout_checks) & DBP_CHECK_BROKEN)
         status = refuse_broken(err);
     else if (!record)

@@ -25,7 +25,7 @@ typedef enum dbp_record_state {
     DBP_RECORD_STATES
 } dbp_record_state;
 
-#define DBP_RECORD_FRESH 1u  /* its connection was opened within this checkout */
+#define DBP_RECORD_FRESH 1u  /* its connection was opened within this checkout, or for another and never lent yet */
 #define DBP_RECORD_SOFT 2u   /* soft-invalidated: to be opened anew at the next checkout */
 #define DBP_RECORD_DEAD 4u   /* a look has found the connection dead */
 #define DBP_RECORD_KILLED 8u /* invalidated while another handle's return was under way: the last to leave closes it */

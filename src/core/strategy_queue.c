@@ -75,7 +75,6 @@ static void run_opening(void *arg) {
     dbpool_record *record = opening->record;
     bool told = false;
     if (dbp_record_open(record, DBP_NEVER, &opening->error) == DBPOOL_OK) {
-        record->flags &= ~DBP_RECORD_FRESH; /* whoever gets it did not open it: it has been idle */
         dbp_queue_give(pool, record);
         dbp_lend_open_done(&pool->lend, &opening->ticket);
     } else {
@@ -147,6 +146,7 @@ static dbpool_status told_of_failure(dbp_waiter *waiter, dbpool_error *err) {
 static int64_t opening_deadline(dbp_waiter *waiter) { return waiter->timeout_ms == 0 ? DBP_NEVER : dbp_waiter_deadline(waiter); }
 
 dbpool_status dbp_queue_take(dbpool *pool, dbp_waiter *waiter, dbpool_record **record_out, dbpool_error *err) {
+    const dbpool_record *own = NULL; /* opened elsewhere, for this checkout */
     for (;;) {
         dbp_lend_result result = dbp_lend_wait(&pool->lend, waiter);
         if (result == DBP_LEND_FAILED)
@@ -156,10 +156,15 @@ dbpool_status dbp_queue_take(dbpool *pool, dbp_waiter *waiter, dbpool_record **r
         dbpool_record *record = dbp_record_of_slot(waiter->slot);
         record->pool = pool;
         *record_out = record;
-        if (record->native)
+        if (record->native) {
+            if (record != own)
+                record->flags &= ~DBP_RECORD_FRESH;
             return DBPOOL_OK;
-        if (may_race(pool, waiter) && open_elsewhere(pool, waiter, record))
+        }
+        if (may_race(pool, waiter) && open_elsewhere(pool, waiter, record)) {
+            own = record;
             continue;
+        }
         return open_here(pool, record, opening_deadline(waiter), err);
     }
 }
