@@ -10,6 +10,8 @@
 static dbp_mutex spare_mutex;
 static dbpool_cell *spare; /* guarded by spare_mutex */
 
+DBP_FORK_GUARD(spare_mutex)
+
 /* LIVE to another state; waits for a pin, which another thread holds for moments only. */
 static bool move(dbpool_conn conn, uint64_t state) {
     if (!conn.cell || (conn.number & DBP_CELL_STATE) != DBP_CELL_LIVE)

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "os/memory.h"
+#include "os/thread.h"
 #include "os/wait.h"
 
 /* Registered drivers, newest first; never removed. */
@@ -15,6 +16,8 @@ struct entry {
 };
 static dbp_mutex registry_mutex;
 static struct entry *registry; /* guarded by registry_mutex */
+
+DBP_FORK_GUARD(registry_mutex)
 
 /* The drivers that are loaded when their scheme is asked for: a fixed set, so that no URL can name a file to load. */
 static const struct loadable {

@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "core/pool.h"
+#include "os/thread.h"
 #include "os/wait.h"
 
 /* The process-wide sink. */
@@ -15,6 +16,8 @@ static struct sink {
     void *arg;
 } process_sink; /* guarded by process_mutex */
 static dbp_atomic_u32 process_level;
+
+DBP_FORK_GUARD(process_mutex)
 
 dbpool_log_level dbp_log_process_level(void) { return (dbpool_log_level)dbp_load_relaxed_u32(&process_level); }
 

@@ -23,6 +23,8 @@ static struct job *first, **last = &first; /* guarded by mutex, like the next on
 static uint32_t queued, idle, threads, owner_fork;
 static dbp_atomic_u32 calls; /* rises with every job; idle threads sleep on it */
 
+DBP_FORK_GUARD(mutex)
+
 static struct job *next_job_locked(void) {
     struct job *job = first;
     if (!job)

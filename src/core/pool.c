@@ -22,6 +22,9 @@ static dbp_store record_store = {.stride = sizeof(dbpool_record)};
 static dbp_mutex list_mutex;
 static dbpool *pools, *spare_pools; /* guarded by list_mutex */
 
+DBP_FORK_GUARD(list_mutex)
+__attribute__((constructor)) static void guard_store(void) { dbp_fork_guard(&record_store.mutex); }
+
 /* ---- The list ---- */
 
 void dbp_pools_each(void (*visit)(dbpool *pool)) {
@@ -292,6 +295,9 @@ static uint32_t checkin_checks(const dbpool *pool, bool debug) {
 }
 
 void dbp_pool_refresh(dbpool *pool) {
+    /* In a child the parent's pools are left as they are; a thread of the parent may have held the mutex. */
+    if (pool->fork_count != dbp_fork_count)
+        return;
     dbp_mutex_lock(&pool->mutex);
     uint32_t level = pool->own_log_level < 0 ? (uint32_t)dbp_log_process_level() : (uint32_t)pool->own_log_level;
     dbp_store_relaxed_u32(&pool->log_level, level);

@@ -62,13 +62,35 @@ uint32_t dbp_thread_id_slow(void) {
     return dbp_thread_id_cached;
 }
 
-static void forked(void) {
-    /* Only stores: this runs in the child between fork and whatever comes next. */
+/* The guarded mutexes; filled while the library is loaded. */
+#define GUARDS_MAX 8
+static dbp_mutex *guards[GUARDS_MAX];
+static unsigned guard_count;
+
+void dbp_fork_guard(dbp_mutex *mutex) {
+    if (guard_count < GUARDS_MAX)
+        guards[guard_count++] = mutex;
+}
+
+static void before_fork(void) {
+    for (unsigned i = 0; i < guard_count; i++)
+        dbp_mutex_lock(guards[i]);
+}
+
+static void after_fork_in_parent(void) {
+    for (unsigned i = 0; i < guard_count; i++)
+        dbp_mutex_unlock(guards[i]);
+}
+
+static void after_fork_in_child(void) {
+    /* Only stores: this runs between fork and whatever comes next. Nobody sleeps on a mutex here: the threads that did are gone. */
+    for (unsigned i = 0; i < guard_count; i++)
+        dbp_store_relaxed_u32(&guards[i]->word, 0);
     dbp_fork_count++;
     dbp_thread_id_cached = 0;
 }
 
-static void watch(void) { pthread_atfork(NULL, NULL, forked); }
+static void watch(void) { pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child); }
 
 void dbp_fork_watch(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;

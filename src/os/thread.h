@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "os/wait.h"
+
 /* Starts a detached thread with all signals blocked, so that the program's handlers never run on it. False when the system refuses.
  * `name` (15 characters at most, a constant) is what debuggers show. */
 bool dbp_thread_start(void (*run)(void *arg), void *arg, const char *name);
@@ -33,5 +35,11 @@ extern uint32_t dbp_fork_count;
 
 /* Makes dbp_fork_count rise in a child; call it before the first read. May be called often. */
 void dbp_fork_watch(void);
+
+/* Has a process-wide mutex held over every fork, so that a child finds what it guards whole and the mutex free. It is held for moments
+ * only, and never while another guarded one is taken. DBP_FORK_GUARD stands at file level, once for each such mutex. */
+void dbp_fork_guard(dbp_mutex *mutex);
+#define DBP_FORK_GUARD(mutex) \
+    __attribute__((constructor)) static void guard_##mutex(void) { dbp_fork_guard(&(mutex)); }
 
 #endif
