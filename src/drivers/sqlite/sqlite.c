@@ -84,8 +84,7 @@ static struct verdict judge(int code) {
     }
 }
 
-dbpool_status dbp_sqlite_fail(sqlite3 *db, int code, const struct dbp_sqlite_guard *guard, const char *action,
-                              dbpool_error *err) {
+dbpool_status dbp_sqlite_fail(sqlite3 *db, int code, const struct dbp_sqlite_guard *guard, const char *action, dbpool_error *err) {
     struct verdict verdict = judge(code);
     if (guard && guard->expired)
         verdict = (struct verdict){DBPOOL_ETIMEOUT, DBPOOL_ERROR_TIMED_OUT | DBPOOL_ERROR_RETRYABLE};
@@ -129,8 +128,7 @@ static int current_timeout_ms(sqlite3 *db) {
 }
 
 /* From here to `unguard` the connection waits for locks and works no longer than the deadline. */
-static void guard_from(sqlite3 *db, const struct dbp_sqlite_config *config, int64_t deadline_ns,
-                       struct dbp_sqlite_guard *guard) {
+static void guard_from(sqlite3 *db, const struct dbp_sqlite_config *config, int64_t deadline_ns, struct dbp_sqlite_guard *guard) {
     int timeout_ms = config->busy_timeout_ms >= 0 ? config->busy_timeout_ms : current_timeout_ms(db);
     *guard = (struct dbp_sqlite_guard){
         .deadline_ns = deadline_ns,
@@ -183,9 +181,7 @@ struct file {
 enum { FREE = 0, OPENING = 1, OPEN = 2, LINGERING = 3 };
 static dbp_atomic_ptr files;
 
-static uint64_t state_of_ours(uint64_t state) {
-    return (uint64_t)dbp_fork_count << 2 | state;
-}
+static uint64_t state_of_ours(uint64_t state) { return (uint64_t)dbp_fork_count << 2 | state; }
 
 static struct file *take_free_place(void) {
     for (struct file *file = dbp_load_acquire_ptr(&files); file; file = file->next) {
@@ -229,8 +225,7 @@ static void fill_place(struct file *file, sqlite3 *db, const char *name) {
 
 static bool lingers_elsewhere(const struct file *file) {
     for (struct file *other = dbp_load_acquire_ptr(&files); other; other = other->next)
-        if (dbp_load_acquire_u64(&other->state) == state_of_ours(LINGERING) && other->device == file->device &&
-            other->inode == file->inode)
+        if (dbp_load_acquire_u64(&other->state) == state_of_ours(LINGERING) && other->device == file->device && other->inode == file->inode)
             return true;
     return false;
 }
@@ -270,9 +265,13 @@ static bool inherited_file(const char *path) {
 
 /* ---- The driver's functions ------------------------------------------------------------------------------------------------------ */
 
-static bool in_memory(const struct dbp_sqlite_config *config) {
-    return strcmp(config->path, ":memory:") == 0;
+/* The connections of a creator come without an argument of the driver's. */
+static struct dbp_sqlite_config *config_of(void *driver_arg) {
+    static struct dbp_sqlite_config of_creators = {.busy_timeout_ms = -1};
+    return driver_arg ? driver_arg : &of_creators;
 }
+
+static bool in_memory(const struct dbp_sqlite_config *config) { return strcmp(config->path, ":memory:") == 0; }
 
 /* A lock held elsewhere proves that the file is a database, too. */
 static int read_header(sqlite3 *db) {
@@ -315,15 +314,14 @@ static dbpool_status open_in(struct file *file, struct dbp_sqlite_config *config
 }
 
 static dbpool_status open_connection(void *driver_arg, int64_t deadline_ns, void **native_out, dbpool_error *err) {
-    struct dbp_sqlite_config *config = driver_arg;
-    if (!config || !config->path)
+    struct dbp_sqlite_config *config = config_of(driver_arg);
+    if (!config->path)
         return dbp_error_set(err, DBPOOL_EOPTION, "opening: no path is given");
     struct file *file = NULL;
     if (!in_memory(config)) {
         if (inherited_file(config->path))
-            return dbp_error_set(
-                err, DBPOOL_EFORK,
-                "opening: the file was open when this process was forked: exec first, or open the pool after the fork");
+            return dbp_error_set(err, DBPOOL_EFORK,
+                                 "opening: the file was open when this process was forked: exec first, or open the pool after the fork");
         file = take_place();
         if (!file)
             return dbp_error_nomem(err, "opening");
@@ -385,7 +383,7 @@ static bool is_quiet(const struct dbp_sqlite_config *config, sqlite3 *db) {
 }
 
 static dbpool_native_state state_of(void *driver_arg, void *native) {
-    if (!is_quiet(driver_arg, native))
+    if (!is_quiet(config_of(driver_arg), native))
         return DBPOOL_NATIVE_UNCLEAN;
     return dbp_sqlite_calls->get_autocommit(native) ? DBPOOL_NATIVE_CLEAN : DBPOOL_NATIVE_DIRTY;
 }
@@ -395,7 +393,7 @@ static dbpool_status ping(void *driver_arg, void *native, int64_t deadline_ns, d
         return dbp_error_set_native(err, DBPOOL_EDISCONNECT, DBPOOL_ERROR_CONNECTION_LOST | DBPOOL_ERROR_POOL_STALE, 0,
                                     "pinging: the database file was moved or deleted");
     struct dbp_sqlite_guard guard;
-    guard_from(native, driver_arg, deadline_ns, &guard);
+    guard_from(native, config_of(driver_arg), deadline_ns, &guard);
     dbp_sqlite_calls->busy_handler(native, NULL, NULL); /* a lock held elsewhere is answer enough: no waiting */
     int code = read_header(native);
     dbpool_status status = code == SQLITE_OK ? DBPOOL_OK : dbp_sqlite_fail(native, code, &guard, "pinging", err);
@@ -403,8 +401,7 @@ static dbpool_status ping(void *driver_arg, void *native, int64_t deadline_ns, d
     return status;
 }
 
-static dbpool_status end_transaction(sqlite3 *db, int32_t reset, const struct dbp_sqlite_guard *guard,
-                                     dbpool_error *err) {
+static dbpool_status end_transaction(sqlite3 *db, int32_t reset, const struct dbp_sqlite_guard *guard, dbpool_error *err) {
     if (dbp_sqlite_calls->get_autocommit(db))
         return DBPOOL_OK;
     bool commits = reset == DBPOOL_RESET_COMMIT;
@@ -416,19 +413,17 @@ static dbpool_status end_transaction(sqlite3 *db, int32_t reset, const struct db
     return DBPOOL_OK;
 }
 
-static dbpool_status reset_connection(void *driver_arg, void *native, int32_t reset, int64_t deadline_ns,
-                                      dbpool_error *err) {
+static dbpool_status reset_connection(void *driver_arg, void *native, int32_t reset, int64_t deadline_ns, dbpool_error *err) {
     dbpool_native_state state = state_of(driver_arg, native);
     if (state == DBPOOL_NATIVE_UNCLEAN)
         return dbp_error_set(err, DBPOOL_EDRIVER, "resetting: a statement is still open, or the database failed");
     if (reset == DBPOOL_RESET_NONE)
-        return state == DBPOOL_NATIVE_CLEAN ? DBPOOL_OK
-                                            : dbp_error_set(err, DBPOOL_EDRIVER, "resetting: a transaction is open");
+        return state == DBPOOL_NATIVE_CLEAN ? DBPOOL_OK : dbp_error_set(err, DBPOOL_EDRIVER, "resetting: a transaction is open");
     struct dbp_sqlite_guard guard;
-    guard_from(native, driver_arg, deadline_ns, &guard);
+    guard_from(native, config_of(driver_arg), deadline_ns, &guard);
     dbpool_status status = end_transaction(native, reset, &guard, err);
     if (status == DBPOOL_OK && reset == DBPOOL_RESET_FULL)
-        status = dbp_sqlite_restore(native, driver_arg, &guard, err);
+        status = dbp_sqlite_restore(native, config_of(driver_arg), &guard, err);
     unguard(native, &guard);
     return status;
 }
@@ -438,8 +433,7 @@ struct row_sink {
     void *arg;
 };
 
-static dbpool_status describe_by(sqlite3 *db, const struct dbp_sqlite_guard *guard, const struct row_sink *sink,
-                                 dbpool_error *err) {
+static dbpool_status describe_by(sqlite3 *db, const struct dbp_sqlite_guard *guard, const struct row_sink *sink, dbpool_error *err) {
     static const struct {
         const char *key, *sql;
     } facts[] = {
@@ -465,10 +459,9 @@ static dbpool_status describe_by(sqlite3 *db, const struct dbp_sqlite_guard *gua
 }
 
 static dbpool_status describe(void *driver_arg, void *native, int64_t deadline_ns,
-                              void (*row)(void *arg, const char *key, const char *value), void *arg,
-                              dbpool_error *err) {
+                              void (*row)(void *arg, const char *key, const char *value), void *arg, dbpool_error *err) {
     struct dbp_sqlite_guard guard;
-    guard_from(native, driver_arg, deadline_ns, &guard);
+    guard_from(native, config_of(driver_arg), deadline_ns, &guard);
     dbpool_status status = describe_by(native, &guard, &(struct row_sink){row, arg}, err);
     unguard(native, &guard);
     return status;
@@ -492,6 +485,4 @@ const dbpool_driver dbpool_sqlite_driver = {
     .describe = describe,
 };
 
-sqlite3 *dbpool_sqlite(dbpool_conn conn) {
-    return dbpool_native_of(conn, "sqlite");
-}
+sqlite3 *dbpool_sqlite(dbpool_conn conn) { return dbpool_native_of(conn, "sqlite"); }
