@@ -17,7 +17,7 @@
 #define GRACE_NS (5 * NS_PER_S)  /* what a statement under way gets after the end */
 #define LEAD_NS (NS_PER_S / 100) /* between the last thread's start and the first request */
 
-bool bench_is_stopping(bench_run *run) { return atomic_load_explicit(&run->stopping, memory_order_relaxed); }
+bool bench_is_stopping(bench_run *run) { return atomic_load_explicit(&run->stopping, memory_order_acquire); }
 
 /* ---- The workers ------------------------------------------------------------------------------------------------------------- */
 
