@@ -457,13 +457,13 @@ static bool hands_off_locked(const dbp_lend *lend, const dbp_waiter *waiter) {
     return dbp_clock_now() - waiter->since_ns >= lend->config.fair_ns;
 }
 
-static bool put_slow(dbp_lend *lend, dbp_slot *slot) {
+static dbp_slot *put_slow(dbp_lend *lend, dbp_slot *slot) {
     struct wake woken = nobody;
-    bool kept = true;
+    dbp_slot *surplus = NULL;
     dbp_mutex_lock(&lend->mutex);
     dbp_waiter *oldest = lend->oldest;
     if (lend->closed || lend->places > lend->config.limit || (!oldest && idle_count_locked(lend) >= lend->config.keep)) {
-        kept = false;
+        surplus = slot;
     } else if (!oldest) {
         idle_push_locked(lend, slot);
     } else if (hands_off_locked(lend, oldest)) {
@@ -476,10 +476,10 @@ static bool put_slow(dbp_lend *lend, dbp_slot *slot) {
     }
     dbp_mutex_unlock(&lend->mutex);
     wake(woken);
-    return kept;
+    return surplus;
 }
 
-bool dbp_lend_put_other(dbp_lend *lend, dbp_slot *slot) {
+dbp_slot *dbp_lend_put_other(dbp_lend *lend, dbp_slot *slot) {
     uint64_t head = dbp_load_acquire_u64(&lend->head);
     for (;;) {
         /* keep is read after head: if a resize came between, the CAS fails on its tag. */
@@ -487,7 +487,7 @@ bool dbp_lend_put_other(dbp_lend *lend, dbp_slot *slot) {
             return put_slow(lend, slot);
         dbp_store_relaxed_u32(&slot->next, top_of(head));
         if (dbp_cas_acq_rel_u64(&lend->head, &head, head_after(head, slot->index, count_of(head) + 1, 0)))
-            return true;
+            return NULL;
     }
 }
 

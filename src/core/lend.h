@@ -134,7 +134,7 @@ void dbp_lend_fini(dbp_lend *lend);
 
 /* The slow parts of take and put. */
 dbp_slot *dbp_lend_take_other(dbp_lend *lend);
-bool dbp_lend_put_other(dbp_lend *lend, dbp_slot *slot);
+dbp_slot *dbp_lend_put_other(dbp_lend *lend, dbp_slot *slot);
 
 /* Takes an idle slot without waiting, locking or a system call; NULL when there is none (in fifo order always: dbp_lend_wait finds it). */
 static inline dbp_slot *dbp_lend_take(dbp_lend *lend) {
@@ -154,19 +154,20 @@ dbp_lend_result dbp_lend_wait(dbp_lend *lend, dbp_waiter *waiter);
 /* Takes a waiter with a callback out of the line. False when it was too late: the callback has run or will. */
 bool dbp_lend_cancel(dbp_lend *lend, dbp_waiter *waiter);
 
-/* Gives back a live slot: to the oldest waiter or to the idle ones. False: there are too many, it is still the caller's, who closes what it
- * holds and then puts it back empty. */
-static inline bool dbp_lend_put(dbp_lend *lend, dbp_slot *slot) {
+/* Gives back a live slot: to the oldest waiter or to the idle ones. NULL: done. Else there are too many, and the slot in the result is the caller's, who
+ * closes what it holds and then puts it back empty. It need not be the slot given: that one may have been lent on, and another one found in its stead. */
+static inline dbp_slot *dbp_lend_put(dbp_lend *lend, dbp_slot *slot) {
     if (dbp_load_relaxed_u32(&lend->gate) == 0) {
         dbp_hot *hot = &lend->hot[dbp_cpu_current() & lend->hot_mask];
         void *none = NULL;
         if (!dbp_load_relaxed_ptr(&hot->slot) && dbp_cas_seq_cst_ptr(&hot->slot, &none, slot)) {
             /* (B1) Look at the gate after the slot is visible: whoever closed the gate before will not look here again. */
             if (dbp_load_seq_cst_u32(&lend->gate) == 0)
-                return true;
+                return NULL;
+            /* By now it may be anybody's, and another slot in its place. */
             slot = dbp_exchange_seq_cst_ptr(&hot->slot, NULL);
             if (!slot)
-                return true;
+                return NULL;
         }
     }
     return dbp_lend_put_other(lend, slot);

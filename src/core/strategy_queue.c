@@ -32,8 +32,9 @@ static void close_and_give_empty(dbpool *pool, dbpool_record *record) {
 
 void dbp_queue_give(dbpool *pool, dbpool_record *record) {
     dbp_record_enter(record, DBP_RECORD_IDLE);
-    if (!dbp_lend_put(&pool->lend, &record->slot))
-        close_and_give_empty(pool, record);
+    dbp_slot *surplus = dbp_lend_put(&pool->lend, &record->slot);
+    if (surplus)
+        close_and_give_empty(pool, dbp_record_of_slot(surplus));
 }
 
 void dbp_queue_close_chain(dbpool *pool, dbp_slot *chain) {
