@@ -91,7 +91,7 @@ static int judge(const bench_run *run, const bench_result *r, const bench_verdic
     if (verdict && verdict->problem[0])
         result = fail("verify: %s", verdict->problem);
     if (r->completed == 0 && run->failures.count)
-        result = fail("bench: not one request succeeded: %s", run->failures.kinds[0].first.message);
+        result = fail_with("bench: not one request succeeded: ", &run->failures.kinds[0].first);
     else if (r->completed == 0)
         result = fail("bench: not one request ended within the time");
     return result;
@@ -130,7 +130,7 @@ static int meet(dbpool *pool, const session_driver **driver_out) {
     dbpool_error err;
     void *native;
     if (dbpool_checkout(pool, &conn, &err) != DBPOOL_OK)
-        return fail_with(&err);
+        return fail_with("", &err);
     *driver_out = session_of(conn, &native);
     (void)dbpool_checkin(&conn);
     return *driver_out ? TOOL_FINE : fail("bench: this build of the command cannot run statements on this kind of database");
@@ -145,7 +145,7 @@ static int init_source(bench_run *run, const session_driver *driver) {
     if (stats.size == 0 || stats.max_overflow < 0)
         return fail_usage("bench", "--raw: say how many connections there are with --connections");
     size_t size = (size_t)(stats.size + stats.max_overflow);
-    return source_init_raw(&run->source, run->pool, driver, size, &err) == DBPOOL_OK ? TOOL_FINE : fail_with(&err);
+    return source_init_raw(&run->source, run->pool, driver, size, &err) == DBPOOL_OK ? TOOL_FINE : fail_with("", &err);
 }
 
 static int load_and_report(bench_run *run, const session_driver *driver) {
@@ -165,7 +165,7 @@ static int run_on_pool(bench_run *run) {
     dbpool_error err;
     int32_t connections = (int32_t)run->options->connections;
     if (connections && dbpool_resize(run->pool, connections, 0, &err) != DBPOOL_OK)
-        return fail_with(&err);
+        return fail_with("", &err);
     int result = meet(run->pool, &driver);
     if (signals_caught()) {
         (void)fail("bench: interrupted before anything was measured");
@@ -183,7 +183,7 @@ static int run_on_url(const bench_options *options) {
     bench_run run = {.options = options, .work = bench_run_script};
     dbpool_error err;
     if (dbpool_open(options->url, NULL, &run.pool, &err) != DBPOOL_OK)
-        return fail_with(&err);
+        return fail_with("", &err);
     int result = run_on_pool(&run);
     (void)dbpool_close(run.pool, CLOSE_MS, &err);
     dbpool_destroy(run.pool);

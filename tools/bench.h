@@ -77,7 +77,7 @@ typedef struct bench_run {
     /* shared */
     _Atomic bool stopping;
     _Atomic uint64_t next_arrival;
-    _Atomic int64_t grace_ns; /* no statement runs for longer than this time */
+    _Atomic int64_t grace_ns; /* no checkout waits and no statement runs past this time */
     bench_failures failures;
     int64_t stopped_ns; /* published by stopping */
     /* main thread only */

@@ -85,7 +85,7 @@ static int on_lease(dbpool *pool, int (*job)(sqlite3 *db, void *arg), void *arg)
     dbpool_conn conn;
     dbpool_error err;
     if (dbpool_checkout(pool, &conn, &err) != DBPOOL_OK)
-        return fail_with(&err);
+        return fail_with("", &err);
     int code = job(dbpool_native(conn), arg);
     (void)dbpool_checkin(&conn);
     return code == SQLITE_OK ? TOOL_FINE : fail("demo: %s", sqlite3_errstr(code));
@@ -117,7 +117,7 @@ static int open_pool(const demo *d, const bench_options *options, dbpool **pool_
     config.name = "demo";
     config.size = options->connections ? (int32_t)options->connections : CONNECTIONS;
     config.max_overflow = 0;
-    return dbpool_open_params("sqlite", keywords, values, &config, pool_out, &err) == DBPOOL_OK ? TOOL_FINE : fail_with(&err);
+    return dbpool_open_params("sqlite", keywords, values, &config, pool_out, &err) == DBPOOL_OK ? TOOL_FINE : fail_with("", &err);
 }
 
 static int say_check(const bench_options *options, const ledger_check *check) {

@@ -83,8 +83,11 @@ dbpool_status bench_run_script(bench_run *run, void *state, void *native, int64_
     return status;
 }
 
+/* Past this a request is not worth waiting for. */
+static int64_t grace_of(bench_run *run) { return atomic_load_explicit(&run->grace_ns, memory_order_relaxed); }
+
 static int64_t deadline_of(bench_run *run, int64_t now) {
-    int64_t grace = atomic_load_explicit(&run->grace_ns, memory_order_relaxed);
+    int64_t grace = grace_of(run);
     int64_t timeout = run->options->query_timeout_ns;
     return timeout > 0 && timeout < grace - now ? now + timeout : grace;
 }
@@ -102,7 +105,7 @@ static void note_success(bench_worker *w, int64_t due, int64_t taken, int64_t an
 
 /* The checkout; its wait counts also when it ended in a time-out, for else the longest waits would be missing. */
 static dbpool_status take(bench_worker *w, int64_t due, int64_t *taken_out, loan *l, dbpool_error *err) {
-    dbpool_status status = source_take(&w->run->source, l, err);
+    dbpool_status status = source_take(&w->run->source, grace_of(w->run), l, err);
     *taken_out = dbpool_now_ns();
     if ((status == DBPOOL_OK || status == DBPOOL_ETIMEOUT) && due >= w->run->measure_ns)
         histogram_add(&w->wait, *taken_out - due);

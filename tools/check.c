@@ -97,7 +97,7 @@ static int run(const char *url, bool as_json) {
     if (examine(&report, url, &err) != DBPOOL_OK) {
         if (as_json)
             (void)check_write_json_error(stdout, &err);
-        return fail_with(&err);
+        return fail_with("", &err);
     }
     if (as_json)
         (void)check_write_json(stdout, &report);

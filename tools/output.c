@@ -33,8 +33,9 @@ int fail(const char *format, ...) {
     return TOOL_FAILED;
 }
 
-int fail_with(const dbpool_error *err) {
+int fail_with(const char *before, const dbpool_error *err) {
     begin();
+    fputs(before, stderr);
     print_clean(stderr, err->message[0] ? err->message : dbpool_status_meaning(err->status));
     if (err->sqlstate[0])
         fprintf(stderr, " (SQLSTATE %s)", err->sqlstate);

@@ -19,7 +19,7 @@ const char *style_on(FILE *file, style which);
 
 /* Each prints one line "dbpool: …" to standard error and returns the exit code. */
 int fail(const char *format, ...) DBPOOL_PRINTF(1, 2);
-int fail_with(const dbpool_error *err); /* the message, and SQLSTATE when there is one */
+int fail_with(const char *before, const dbpool_error *err); /* `before`, the message, and SQLSTATE when there is one */
 int fail_usage(const char *command, const char *format, ...) DBPOOL_PRINTF(2, 3);
 
 /* "1.23 ms", with three significant digits and the fitting unit, into `text` of DURATION_SIZE bytes, which it returns. */

@@ -27,7 +27,7 @@ static void init_condition(pthread_cond_t *condition) {
 }
 
 dbpool_status source_init(source *s, dbpool *pool, const session_driver *driver) {
-    *s = (source){.pool = pool, .driver = driver};
+    *s = (source){.pool = pool, .driver = driver, .timeout_ms = dbpool_timeout_ms(pool)};
     pthread_mutex_init(&s->mutex, NULL);
     init_condition(&s->returned);
     return DBPOOL_OK;
@@ -40,7 +40,7 @@ dbpool_status source_init_raw(source *s, dbpool *pool, const session_driver *dri
     s->idle = calloc(size, sizeof *s->idle);
     dbpool_status status = s->idle ? DBPOOL_OK : dbpool_error_set(err, DBPOOL_ENOMEM, "bench: out of memory");
     while (status == DBPOOL_OK && s->idle_count < size) {
-        status = lend(s, dbpool_timeout_ms(pool), &s->idle[s->idle_count], err);
+        status = lend(s, s->timeout_ms, &s->idle[s->idle_count], err);
         s->idle_count += status == DBPOOL_OK;
     }
     if (status != DBPOOL_OK)
@@ -77,9 +77,9 @@ static bool wait_idle_locked(source *s, int64_t timeout_ms) {
     return s->idle_count > 0;
 }
 
-static dbpool_status take_raw(source *s, loan *out, dbpool_error *err) {
+static dbpool_status take_raw(source *s, int64_t timeout_ms, loan *out, dbpool_error *err) {
     pthread_mutex_lock(&s->mutex);
-    bool found = s->idle_count > 0 || wait_idle_locked(s, dbpool_timeout_ms(s->pool));
+    bool found = s->idle_count > 0 || wait_idle_locked(s, timeout_ms);
     if (found)
         *out = s->idle[--s->idle_count];
     pthread_mutex_unlock(&s->mutex);
@@ -87,20 +87,23 @@ static dbpool_status take_raw(source *s, loan *out, dbpool_error *err) {
         return dbpool_error_set(err, DBPOOL_ETIMEOUT, "checkout: all %zu connections stayed in use", s->size);
     if (out->conn.cell)
         return DBPOOL_OK;
-    dbpool_status status = lend(s, dbpool_timeout_ms(s->pool), out, err);
+    dbpool_status status = lend(s, timeout_ms, out, err);
     if (status != DBPOOL_OK)
         take_back(s, out); /* the place, still without a connection */
     return status;
 }
 
-dbpool_status source_take(source *s, loan *loan_out, dbpool_error *err) {
+static int64_t timeout_until(const source *s, int64_t last_ns) {
+    int64_t left = (last_ns - dbpool_now_ns()) / 1000000;
+    if (left < 0)
+        left = 0;
+    return s->timeout_ms < 0 || left < s->timeout_ms ? left : s->timeout_ms;
+}
+
+dbpool_status source_take(source *s, int64_t last_ns, loan *loan_out, dbpool_error *err) {
+    int64_t timeout_ms = timeout_until(s, last_ns);
     *loan_out = (loan){NULL, DBPOOL_CONN_NONE};
-    if (s->raw)
-        return take_raw(s, loan_out, err);
-    dbpool_status status = dbpool_checkout(s->pool, &loan_out->conn, err);
-    if (status == DBPOOL_OK)
-        loan_out->native = dbpool_native(loan_out->conn);
-    return status;
+    return s->raw ? take_raw(s, timeout_ms, loan_out, err) : lend(s, timeout_ms, loan_out, err);
 }
 
 void source_give(source *s, loan *l) {

@@ -21,6 +21,7 @@ typedef struct source {
     dbpool *pool;
     const session_driver *driver;
     bool raw;
+    int64_t timeout_ms; /* the pool's; -1: none */
     pthread_mutex_t mutex;
     pthread_cond_t returned;
     loan *idle; /* guarded by mutex: a stack of `idle_count`, of at most `size` */
@@ -36,8 +37,8 @@ dbpool_status source_init_raw(source *s, dbpool *pool, const session_driver *dri
 /* Returns the connections that a raw source holds. No loan may be out. */
 void source_fini(source *s);
 
-/* Waits for a connection, at most as long as the pool's timeout is. */
-dbpool_status source_take(source *s, loan *loan_out, dbpool_error *err);
+/* Waits for a connection, at most as long as the pool's timeout is, and not past `last_ns` on dbpool_now_ns's clock. */
+dbpool_status source_take(source *s, int64_t last_ns, loan *loan_out, dbpool_error *err);
 
 /* Gives it back, after a rollback when a transaction is open. */
 void source_give(source *s, loan *l);

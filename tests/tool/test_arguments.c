@@ -27,13 +27,13 @@ typedef struct values {
 static parse_result parse(values *v, int argc, char **argv) {
     *v = (values){.count = -1};
     const option options[] = {
-        {'f', "flag",          OPTION_FLAG,  &v->flag,     NULL,   "", 0, 0                     },
-        {'o', "other",         OPTION_FLAG,  &v->other,    NULL,   "", 0, 0                     },
-        {'n', "count",         OPTION_COUNT, &v->count,    "N",    "", 1, 100                   },
-        {'d', OPTION_DURATION, "duration",   &v->duration, "TIME", "", 0, INT64_C(1000000000000)},
-        {'r', "rate",          OPTION_RATE,  &v->rate,     "N",    "", 0, 0                     },
-        {'t', "text",          OPTION_TEXT,  &v->text,     "TEXT", "", 0, 0                     },
-        {'l', "list",          OPTION_TEXTS, &v->list,     "TEXT", "", 0, 0                     },
+        {'f', OPTION_FLAG,     "flag",     &v->flag,     NULL,   "", 0, 0                     },
+        {'o', OPTION_FLAG,     "other",    &v->other,    NULL,   "", 0, 0                     },
+        {'n', OPTION_COUNT,    "count",    &v->count,    "N",    "", 1, 100                   },
+        {'d', OPTION_DURATION, "duration", &v->duration, "TIME", "", 0, INT64_C(1000000000000)},
+        {'r', OPTION_RATE,     "rate",     &v->rate,     "N",    "", 0, 0                     },
+        {'t', OPTION_TEXT,     "text",     &v->text,     "TEXT", "", 0, 0                     },
+        {'l', OPTION_TEXTS,    "list",     &v->list,     "TEXT", "", 0, 0                     },
     };
     const argument_table table = {"test", options, sizeof options / sizeof *options, "URL"};
     return parse_arguments(&table, argc, argv, &v->positional);
