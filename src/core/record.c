@@ -94,6 +94,14 @@ static dbpool_status run_connect_listeners(dbpool_record *record, int64_t deadli
     }
 }
 
+/* What was attached to the connection goes with it, or with the opening that came to nothing. */
+static void drop_attached(dbpool_record *record) {
+    if (!record->extras)
+        return;
+    dbp_finalizer_drop(&record->extras->finalizers);
+    dbp_info_clear(&record->extras->info[DBPOOL_SCOPE_CONNECTION]);
+}
+
 static dbpool_status refuse(dbpool_record *record, dbpool_status status, const dbpool_error *why, dbpool_error *err) {
     dbp_pool_count(record->pool, DBP_COUNT_OPEN_FAILED);
     dbp_log(record->pool, DBPOOL_LOG_DEBUG, "Error on connect(): %s", why->message);
@@ -115,6 +123,7 @@ dbpool_status dbp_record_open(dbpool_record *record, int64_t deadline_ns, dbpool
         status = dbp_error_set(&own, DBPOOL_ECONNECT, "open connection: the creator returned none");
     if (status != DBPOOL_OK) {
         record->native = NULL;
+        drop_attached(record);
         if (own.status != status)
             dbp_error_set(&own, status, "open connection: %s", dbpool_status_meaning(status));
         return refuse(record, status, &own, err);
@@ -147,10 +156,7 @@ void dbp_record_close(dbpool_record *record) {
     dbp_pool_count(pool, DBP_COUNT_CLOSED);
     record->native = NULL;
     record->flags = 0;
-    if (record->extras) {
-        dbp_finalizer_drop(&record->extras->finalizers);
-        dbp_info_clear(&record->extras->info[DBPOOL_SCOPE_CONNECTION]);
-    }
+    drop_attached(record);
 }
 
 void dbp_record_invalidate(dbpool_record *record, const dbpool_error *reason) {
