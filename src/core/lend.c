@@ -166,9 +166,17 @@ static void clear_w_if_idle_locked(dbp_lend *lend) {
 
 static void bug(dbp_lend *lend, const char *where) { lend->config.bug(lend->config.bug_arg, where); }
 
+/* One that comes back stands where it stood: before all who came after it, and behind another that has come back sooner but is older. */
+static dbp_waiter *before_whom_locked(const dbp_lend *lend, const dbp_waiter *waiter) {
+    dbp_waiter *at = waiter->front ? lend->oldest : NULL;
+    while (at && at->arrival < waiter->arrival)
+        at = at->newer;
+    return at;
+}
+
 static void enqueue_locked(dbp_lend *lend, dbp_waiter *waiter) {
-    waiter->older = waiter->front ? NULL : lend->newest;
-    waiter->newer = waiter->front ? lend->oldest : NULL;
+    waiter->newer = before_whom_locked(lend, waiter);
+    waiter->older = waiter->newer ? waiter->newer->older : lend->newest;
     *(waiter->older ? &waiter->older->newer : &lend->oldest) = waiter;
     *(waiter->newer ? &waiter->newer->older : &lend->newest) = waiter;
     waiter->queued = true;
@@ -220,6 +228,7 @@ static struct wake answer_locked(dbp_lend *lend, dbp_waiter *waiter, dbp_waiter_
     }
     clear_w_if_idle_locked(lend);
     if (waiter->callback) {
+        waiter->front = state == DBP_WAITER_WOKEN;
         dbp_store_relaxed_u32(&waiter->state, state);
         return (struct wake){NULL, waiter};
     }
@@ -358,7 +367,7 @@ static dbp_lend_result look_locked(dbp_lend *lend, dbp_waiter *waiter) {
 static void join_line_locked(dbp_lend *lend, dbp_waiter *waiter) {
     (void)dbp_waiter_deadline(waiter);
     if (!waiter->front)
-        lend->counters.waits++;
+        waiter->arrival = ++lend->counters.waits;
     dbp_store_relaxed_u32(&waiter->state, DBP_WAITER_WAIT);
     enqueue_locked(lend, waiter);
 }
@@ -381,9 +390,7 @@ static dbp_lend_result settle_locked(dbp_lend *lend, dbp_waiter *waiter, bool in
     case DBP_WAITER_CLOSED: return DBP_LEND_CLOSED;
     case DBP_WAITER_WOKEN:
         waiter->front = true;
-        if (waiter->failed)
-            return DBP_LEND_FAILED;
-        if (in_time && dbp_clock_now() < waiter->deadline_ns)
+        if (waiter->failed || (in_time && dbp_clock_now() < waiter->deadline_ns))
             return DBP_LEND_WOULD_WAIT;
         /* The slot it was woken for must not lie beside other waiters. */
         waiter->slot = idle_pop_locked(lend);
@@ -399,8 +406,15 @@ static dbp_lend_result settle_locked(dbp_lend *lend, dbp_waiter *waiter, bool in
     return DBP_LEND_TIMEOUT;
 }
 
+/* The slot that somebody was woken for and leaves behind must not lie idle beside others who wait. */
+static struct wake pass_on_locked(dbp_lend *lend) {
+    dbp_slot *slot = lend->oldest ? idle_pop_locked(lend) : NULL;
+    return slot ? grant_locked(lend, lend->oldest, slot) : nobody;
+}
+
 /* The waiter got its answer by looking: it is in no line. */
 static dbp_lend_result leave_and_unlock(dbp_lend *lend, dbp_waiter *waiter, dbp_lend_result result) {
+    struct wake passed = result == DBP_LEND_FAILED && waiter->front ? pass_on_locked(lend) : nobody;
     cut_ticket(waiter);
     if (waiter->front)
         count_wait_locked(lend, waiter, dbp_clock_now());
@@ -412,6 +426,7 @@ static dbp_lend_result leave_and_unlock(dbp_lend *lend, dbp_waiter *waiter, dbp_
         dbp_mutex_unlock(&lend->mutex);
     else
         serve_and_unlock(lend);
+    wake(passed);
     return result;
 }
 
@@ -559,6 +574,16 @@ static void cool_locked(dbp_lend *lend) {
         push_locked(lend, slot);
 }
 
+/* Makes the slots that the line can use now, so that it is served in order; what memory does not allow its members make for themselves. */
+static void grow_for_line_locked(dbp_lend *lend) {
+    for (uint32_t before = UINT32_MAX; lend->created != before;) {
+        uint32_t room = lend->config.limit > lend->places ? lend->config.limit - lend->places : 0;
+        before = lend->created;
+        if (lend->created - lend->places < (lend->queued < room ? lend->queued : room))
+            (void)grow_locked(lend);
+    }
+}
+
 dbp_slot *dbp_lend_resize(dbp_lend *lend, uint32_t keep, uint32_t limit, bool unlimited) {
     dbp_mutex_lock(&lend->mutex);
     lend->config.keep = keep;
@@ -572,6 +597,7 @@ dbp_slot *dbp_lend_resize(dbp_lend *lend, uint32_t keep, uint32_t limit, bool un
             cool_locked(lend);
     }
     dbp_slot *chain = take_out_locked(lend, beyond_limits);
+    grow_for_line_locked(lend);
     serve_and_unlock(lend);
     return chain;
 }

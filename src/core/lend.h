@@ -49,6 +49,7 @@ typedef struct dbp_waiter {
 
     /* owner only */
     bool front;          /* it was woken before: it keeps its place in the line */
+    uint64_t arrival;    /* its number among all who have waited */
     int64_t since_ns;    /* when it first would have blocked; 0: not yet */
     int64_t deadline_ns; /* valid when since_ns is */
 
