@@ -144,7 +144,7 @@ static int init_source(bench_run *run, const session_driver *driver) {
     (void)dbpool_get_stats(run->pool, &stats);
     if (stats.size == 0 || stats.max_overflow < 0)
         return fail_usage("bench", "--raw: say how many connections there are with --connections");
-    size_t size = (size_t)(stats.size + stats.max_overflow);
+    size_t size = (size_t)stats.size + (size_t)stats.max_overflow;
     return source_init_raw(&run->source, run->pool, driver, size, &err) == DBPOOL_OK ? TOOL_FINE : fail_with("", &err);
 }
 
@@ -171,7 +171,7 @@ static int run_on_pool(bench_run *run) {
         (void)fail("bench: interrupted before anything was measured");
         return TOOL_INTERRUPTED;
     }
-    if (result == TOOL_FINE)
+    if (result == TOOL_FINE && driver)
         result = load_script(&run->script, run->options, driver->probe);
     if (result == TOOL_FINE)
         result = load_and_report(run, driver);

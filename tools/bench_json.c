@@ -85,19 +85,13 @@ static void write_gauges(json *j, const dbpool_stats *s) {
     json_integer(j, "detached", s->detached);
 }
 
+/* clang-format off */
+#define COUNTERS(X)                                                                                                           \
+    X(checkouts) X(checkins) X(nested) X(waits) X(handoffs) X(barged) X(timeouts) X(opened) X(open_failed) X(closed)          \
+    X(invalidated) X(soft_invalidated) X(pool_invalidated) X(recycled) X(detaches) X(resets) X(reset_failed) X(unclean)       \
+    X(pings) X(ping_failed) X(look_failed) X(wait_ns)
+/* clang-format on */
 #define WRITE_COUNTER(name) json_count(j, #name, s->name);
-#define COUNTERS(X)                                                                                                                        \
-    X(checkouts)                                                                                                                           \
-    X(checkins)                                                                                                                            \
-    X(nested)                                                                                                                              \
-    X(waits)                                                                                                                               \
-    X(handoffs)                                                                                                                            \
-    X(barged)                                                                                                                              \
-    X(timeouts)                                                                                                                            \
-    X(opened)                                                                                                                              \
-    X(open_failed)                                                                                                                         \
-    X(closed) X(invalidated) X(soft_invalidated) X(pool_invalidated) X(recycled) X(detaches) X(resets) X(reset_failed) X(unclean) X(pings) \
-        X(ping_failed) X(look_failed) X(wait_ns)
 
 static void write_pool(json *j, const bench_run *run, const dbpool_stats *s) {
     if (run->source.raw) {

@@ -92,7 +92,7 @@ static const option options[] = {
     {0, OPTION_FLAG, "verify-after", &given.verify, NULL,
      "after the run, fail (exit 1) if the pool has lost a\nconnection's place", 0, 0},
     {0, OPTION_TEXT, "json", &given.json, "FILE",
-     "write the result as JSON; - is standard output, and replaces\nthe text", 0, 0},
+     "write the result as JSON, its keys are in dbpool(1); - is\nstandard output, and replaces the text", 0, 0},
     {0, OPTION_FLAG, "progress", &given.progress, NULL,
      "print a line each second, also when standard error is not\na terminal", 0, 0},
     {0, OPTION_FLAG, "quiet", &given.quiet, NULL,

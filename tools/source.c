@@ -38,7 +38,9 @@ dbpool_status source_init_raw(source *s, dbpool *pool, const session_driver *dri
     s->raw = true;
     s->size = size;
     s->idle = calloc(size, sizeof *s->idle);
-    dbpool_status status = s->idle ? DBPOOL_OK : dbpool_error_set(err, DBPOOL_ENOMEM, "bench: out of memory");
+    if (!s->idle)
+        return dbpool_error_set(err, DBPOOL_ENOMEM, "bench: out of memory");
+    dbpool_status status = DBPOOL_OK;
     while (status == DBPOOL_OK && s->idle_count < size) {
         status = lend(s, s->timeout_ms, &s->idle[s->idle_count], err);
         s->idle_count += status == DBPOOL_OK;

@@ -69,6 +69,15 @@ class Server:
                               capture_output=True, text=True, env={**os.environ, "PGPASSWORD": PASSWORD, "PGAPPNAME": "other"}, timeout=60)
         return done.stdout.strip()
 
+    def stop_processes(self):
+        """Stop the processes of the server, so that it answers nothing; returns what makes them go on."""
+        with open(os.path.join(self.data, "postmaster.pid"), encoding="utf-8") as file:
+            pids = [int(file.readline())]
+        pids += map(int, self.sql("select pid from pg_stat_activity where pid <> pg_backend_pid() and backend_type = 'client backend'").split())
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        return lambda: [os.kill(pid, signal.SIGCONT) for pid in pids]
+
     def destroy(self):
         subprocess.run([find_program("pg_ctl"), "-D", self.data, "-m", "immediate", "-w", "stop"], check=False, user=self.user, cwd="/",
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
@@ -183,6 +192,20 @@ class Bench(OnPostgresql):
             self.assertEqual(got["verify"]["lent_at_once"], 4)
             self.assertGreater(got["pool"]["opened"], 4)
             self.assertGreater(got["completed"], 0)
+
+    def test_a_server_that_hangs_does_not_hang_the_run(self):
+        url = self.server.url("&pool_connect_timeout=1s")
+        process = self.start_tool("bench", url, "-t", 8, "-c", 4, "-d", "2s", "--progress", "--verify-after", "--json", "-")
+        self.assertIn("/s", process.stderr.readline())
+        go_on = self.server.stop_processes()
+        try:
+            got = json.loads(self.finish(process, 0)[0])
+        finally:
+            go_on()
+        self.assertEqual({failure["status"] for failure in got["failures"]}, {"DBPOOL_ETIMEOUT"})
+        self.assertTrue(got["verify"]["passed"], got["verify"])
+        self.assertEqual(got["verify"]["lent_at_once"], 0)
+        self.assertGreater(got["verify"]["refused"], 0)
 
     def test_a_server_that_restarts_costs_no_place_and_no_spin(self):
         process = self.start()
