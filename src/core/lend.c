@@ -166,9 +166,9 @@ static void clear_w_if_idle_locked(dbp_lend *lend) {
 
 static void bug(dbp_lend *lend, const char *where) { lend->config.bug(lend->config.bug_arg, where); }
 
-/* One that comes back stands where it stood: before all who came after it, and behind another that has come back sooner but is older. */
+/* One that comes back stands where it stood: before all who came after it. */
 static dbp_waiter *before_whom_locked(const dbp_lend *lend, const dbp_waiter *waiter) {
-    dbp_waiter *at = waiter->front ? lend->oldest : NULL;
+    dbp_waiter *at = lend->newest && lend->newest->arrival > waiter->arrival ? lend->oldest : NULL;
     while (at && at->arrival < waiter->arrival)
         at = at->newer;
     return at;
@@ -207,7 +207,7 @@ static unsigned bucket_of(int64_t wait_ns) {
 }
 
 static void count_wait_locked(dbp_lend *lend, const dbp_waiter *waiter, int64_t now) {
-    int64_t waited = now > waiter->since_ns ? now - waiter->since_ns : 0;
+    int64_t waited = now > waiter->joined_ns ? now - waiter->joined_ns : 0;
     lend->counters.wait_ns += (uint64_t)waited;
     lend->counters.histogram[bucket_of(waited)]++;
 }
@@ -364,10 +364,18 @@ static dbp_lend_result look_locked(dbp_lend *lend, dbp_waiter *waiter) {
     return lend->config.unlimited && !waiter->ticket ? DBP_LEND_LIMIT : DBP_LEND_WOULD_WAIT;
 }
 
-static void join_line_locked(dbp_lend *lend, dbp_waiter *waiter) {
+static void begin_wait_locked(dbp_lend *lend, dbp_waiter *waiter) {
+    bool first = waiter->since_ns == 0;
     (void)dbp_waiter_deadline(waiter);
+    waiter->joined_ns = first ? waiter->since_ns : dbp_clock_now();
+    lend->counters.waits++;
+    if (waiter->arrival == 0)
+        waiter->arrival = lend->counters.waits;
+}
+
+static void join_line_locked(dbp_lend *lend, dbp_waiter *waiter) {
     if (!waiter->front)
-        waiter->arrival = ++lend->counters.waits;
+        begin_wait_locked(lend, waiter);
     dbp_store_relaxed_u32(&waiter->state, DBP_WAITER_WAIT);
     enqueue_locked(lend, waiter);
 }
@@ -431,6 +439,8 @@ static dbp_lend_result leave_and_unlock(dbp_lend *lend, dbp_waiter *waiter, dbp_
 }
 
 dbp_lend_result dbp_lend_wait(dbp_lend *lend, dbp_waiter *waiter) {
+    /* A callback's was set when it was called. */
+    waiter->front = waiter->callback && waiter->front;
     for (;;) {
         dbp_mutex_lock(&lend->mutex);
         dbp_lend_result result = look_locked(lend, waiter);

@@ -48,8 +48,9 @@ typedef struct dbp_waiter {
     void (*callback)(struct dbp_waiter *waiter); /* called, with no lock held, instead of waking a thread; NULL: a thread */
 
     /* owner only */
-    bool front;          /* it was woken before: it keeps its place in the line */
-    uint64_t arrival;    /* its number among all who have waited */
+    bool front;          /* it has been woken in vain: the same wait goes on */
+    uint64_t arrival;    /* its place in the line, which it keeps when it comes back; 0: it has not waited yet */
+    int64_t joined_ns;   /* when the present wait began */
     int64_t since_ns;    /* when it first would have blocked; 0: not yet */
     int64_t deadline_ns; /* valid when since_ns is */
 

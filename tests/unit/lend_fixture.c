@@ -106,6 +106,11 @@ void taker_start_with_ticket(taker *self, int64_t timeout_ms) {
     start(self);
 }
 
+void taker_resume_with_ticket(taker *self) {
+    dbp_lend_ticket(&core, &self->waiter, &self->ticket);
+    start(self);
+}
+
 thing *taker_join(taker *self) {
     assert_int_equal(pthread_join(self->thread, NULL), 0);
     return self->item;

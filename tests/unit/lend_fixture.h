@@ -54,6 +54,8 @@ typedef struct taker {
 /* Starts one that waits; returns when it is asleep in the line. The second has an opening under way on its behalf. */
 void taker_start(taker *self, int64_t timeout_ms);
 void taker_start_with_ticket(taker *self, int64_t timeout_ms);
+/* One that has been given an empty place goes on waiting, with an opening. */
+void taker_resume_with_ticket(taker *self);
 /* Until its answer; the thing it got, live or not, or NULL: then `result` says why. */
 thing *taker_join(taker *self);
 
