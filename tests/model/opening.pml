@@ -13,6 +13,9 @@
 #ifndef OPENERS
 #define OPENERS 1
 #endif
+#ifndef DELEGATE
+#define DELEGATE 255    /* who has others open for it: a mask of threads */
+#endif
 #define NP (NT + OPENERS)
 #include "core.pmli"
 
@@ -45,7 +48,7 @@ proctype thread(byte id)
     :: take(s);
        asked = 0;
        if
-       :: atomic { s && !live[s] && !ALLBUSY -> delegate(s) }
+       :: atomic { s && !live[s] && (DELEGATE & ME) && !ALLBUSY -> delegate(s) }
        :: use(s)
        fi
     :: !asked -> break
