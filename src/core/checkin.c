@@ -146,7 +146,7 @@ void dbp_lease_return(dbpool_record *record, dbpool_cell *cell, dbp_return_kind 
     dbp_store_relaxed_u32(&record->handles, 0);
     end_cell(record, cell);
     dbp_pool_tell(pool, DBPOOL_ON_CHECKIN, record, record->native, NULL);
-    if (record->native && (dbp_record_is_disposed(record) || dbp_load_relaxed_u32(&pool->broken)))
+    if (record->native && (dbp_pool_has_disposed(pool, record) || dbp_load_relaxed_u32(&pool->broken)))
         dbp_record_close(record);
     if (!record->native) {
         dbp_queue_give_empty(pool, record);
@@ -205,7 +205,7 @@ dbpool_status dbpool_checkin(dbpool_conn *conn) {
         return return_slow(cell, DBP_RETURN_RESET);
     dbpool *pool = record->pool;
     if (dbp_load_relaxed_u32(&pool->checkin_checks) || record->extras || !record->native || is_inherited(pool) ||
-        dbp_record_is_disposed(record) || pool->driver->state(pool->driver_arg, record->native) != DBPOOL_NATIVE_CLEAN)
+        dbp_pool_has_disposed(pool, record) || pool->driver->state(pool->driver_arg, record->native) != DBPOOL_NATIVE_CLEAN)
         return return_slow(cell, DBP_RETURN_RESET);
     dbp_store_relaxed_u32(&record->handles, 0);
     dbp_cell_end(cell);

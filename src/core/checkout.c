@@ -12,7 +12,7 @@
 
 /* ---- The beginning of a lease ---- */
 
-static void begin(dbpool_record *record, uint64_t cell_state) {
+static inline void begin(dbpool_record *record, uint64_t cell_state) {
     record->cell.record = record;
     (void)dbp_cell_begin(&record->cell, cell_state);
     dbp_store_relaxed_u32(&record->handles, 1);
@@ -20,12 +20,12 @@ static void begin(dbpool_record *record, uint64_t cell_state) {
 }
 
 /* The moment from which the lease counts. */
-static void count_lease(dbpool_record *record) {
+static inline void count_lease(dbpool_record *record) {
     dbp_bump_u64(&record->uses);
     dbp_store_relaxed_u64(&record->since_ns, (uint64_t)dbp_clock_coarse());
 }
 
-static dbpool_status lend(dbpool_record *record, dbpool_conn *conn_out) {
+static inline dbpool_status lend(dbpool_record *record, dbpool_conn *conn_out) {
     dbp_record_enter(record, DBP_RECORD_LEASED);
     begin(record, DBP_CELL_LIVE);
     count_lease(record);
@@ -198,7 +198,8 @@ static dbpool_status checkout_slow(dbpool *pool, dbpool_record *record, int64_t 
     return status;
 }
 
-static dbpool_status checkout(dbpool *pool, int64_t timeout_ms, dbpool_conn *conn_out, dbpool_error *err) {
+/* The fast path; everything that it does not need is called from its end. */
+static inline dbpool_status checkout(dbpool *pool, int64_t timeout_ms, dbpool_conn *conn_out, dbpool_error *err) {
     *conn_out = DBPOOL_CONN_NONE;
     if (__builtin_expect(pool->fork_count != dbp_fork_count, 0))
         return dbp_error_set(err, DBPOOL_EFORK, "checkout: the pool belongs to the parent process; open one after the fork");

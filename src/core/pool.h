@@ -78,6 +78,15 @@ struct dbpool {
     struct dbpool *newer, *older; /* the list of all pools, or of spare ones, under their own mutex */
 };
 
+/* The epoch's parts. */
+#define DBP_EPOCH_DISPOSED ((uint64_t)1 << 32)
+#define DBP_EPOCH_FIRST (DBP_EPOCH_DISPOSED | 1)
+
+/* Whether the pool has been disposed of since the record's connection was opened. */
+static inline bool dbp_pool_has_disposed(const dbpool *pool, const dbpool_record *record) {
+    return record->epoch >> 32 != dbp_load_acquire_u64(&pool->epoch) >> 32;
+}
+
 static inline void dbp_pool_count(dbpool *pool, dbp_counter counter) { (void)dbp_add_relaxed_u64(&pool->counters[counter], 1); }
 
 static inline void dbp_pool_ref(dbpool *pool) { (void)dbp_add_relaxed_u32(&pool->references, 1); }
@@ -114,9 +123,5 @@ void dbp_queue_give_empty(dbpool *pool, dbpool_record *record);
 
 /* Closes what dbp_lend_drain and its like have taken out. */
 void dbp_queue_close_chain(dbpool *pool, dbp_slot *chain);
-
-/* The epoch's parts. */
-#define DBP_EPOCH_DISPOSED ((uint64_t)1 << 32)
-#define DBP_EPOCH_FIRST (DBP_EPOCH_DISPOSED | 1)
 
 #endif

@@ -184,8 +184,6 @@ static bool is_too_old(const dbpool_record *record) {
     return now - record->opened_ns > recycle_ms * DBP_NS_PER_MS;
 }
 
-bool dbp_record_is_disposed(const dbpool_record *record) { return record->epoch >> 32 != dbp_load_acquire_u64(&record->pool->epoch) >> 32; }
-
 bool dbp_record_is_stale(dbpool_record *record) {
     dbpool *pool = record->pool;
     /* One opened in this very checkout is not old, however long the opening took; an invalidation in the meantime counts. */

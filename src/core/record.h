@@ -75,7 +75,4 @@ bool dbp_record_is_stale(dbpool_record *record);
 /* The extras, made if need be; NULL when there is no memory. */
 dbp_extras *dbp_record_extras(dbpool_record *record);
 
-/* Whether dispose has condemned the connection. */
-bool dbp_record_is_disposed(const dbpool_record *record);
-
 #endif
