@@ -13,8 +13,7 @@
  *     synchronous    off, normal, full, extra; unset: SQLite's default
  *     foreign_keys   true or false; unset: SQLite's default
  *     cache_size     as PRAGMA cache_size; unset: SQLite's default
- *     statements     close (default) or keep: whether a connection is closed or kept whose holder left a prepared statement that is not
- * running
+ *     statements     close (default) or keep: what becomes of a connection whose holder left a prepared statement that is not half read
  *
  * A clean connection: no transaction is open, no statement of it is half read and, unless `statements=keep`, none is open at all. SQLite's
  * statements belong to whoever prepared them, so the pool never finalises one: it closes the connection, which leaves no lock behind, and
@@ -40,8 +39,9 @@
  * The handles are opened without SQLite's own mutexes: one thread at a time, as for every lease (sqlite3_interrupt excepted).
  *
  * fork: SQLite's lock table is inherited while the kernel's locks are not. A child process that opens a file which was open through dbpool
- * at the fork is refused (DBPOOL_EFORK): exec first, or open the pool after the fork. Attached databases are not seen. Inherited
- * connections are left as they are.
+ * at the fork is refused (DBPOOL_EFORK): exec first, or open the pool after the fork. Databases that a holder attached, and connections
+ * that a creator opened, are not seen. A file in which a closed connection lives on for its holder's statement counts as open to the end of
+ * the process. Inherited connections are left as they are.
  */
 #ifndef DBPOOL_SQLITE_H
 #define DBPOOL_SQLITE_H

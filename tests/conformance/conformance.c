@@ -24,8 +24,7 @@ void suite_add(const char *name, CMUnitTestFunction function, const void *state)
         abort();
     char *copy = malloc(strlen(name) + 1);
     strcpy(copy, name);
-    cases[case_count++] =
-        (struct CMUnitTest){.name = copy, .test_func = function, .initial_state = (void *)(uintptr_t)state};
+    cases[case_count++] = (struct CMUnitTest){.name = copy, .test_func = function, .initial_state = (void *)(uintptr_t)state};
 }
 
 bool suite_has(bool needed) {
@@ -101,9 +100,7 @@ static void *configure(const dbpool_param *params, size_t count) {
     return arg;
 }
 
-static void *configured(void) {
-    return configure(suite_adapter->params, suite_adapter->param_count);
-}
+static void *configured(void) { return configure(suite_adapter->params, suite_adapter->param_count); }
 
 static void *opened(void *arg) {
     dbpool_error err = {0};
@@ -118,9 +115,7 @@ static void closed(void *arg, void *native) {
     suite_check_ok(suite_adapter->driver->close(arg, native, &err), &err);
 }
 
-static void released(void *arg) {
-    suite_adapter->driver->release(arg);
-}
+static void released(void *arg) { suite_adapter->driver->release(arg); }
 
 static void the_table_is_whole(void **state) {
     (void)state;
@@ -136,8 +131,7 @@ static void the_table_is_whole(void **state) {
     assert_non_null(driver->ping);
     assert_non_null(driver->reset);
     assert_non_null(driver->describe);
-    assert_int_equal(
-        driver->flags & ~(DBPOOL_DRIVER_OPENS_FAST | DBPOOL_DRIVER_RESETS_FULLY | DBPOOL_DRIVER_ASYNCHRONOUS), 0);
+    assert_int_equal(driver->flags & ~(DBPOOL_DRIVER_OPENS_FAST | DBPOOL_DRIVER_RESETS_FULLY | DBPOOL_DRIVER_ASYNCHRONOUS), 0);
 }
 
 static void a_new_connection_is_clean_and_lives(void **state) {
@@ -165,9 +159,7 @@ static void a_failed_statement_leaves_it_clean(void **state) {
     released(arg);
 }
 
-static void empty_table(void *native) {
-    assert_true(suite_run(native, "delete from %s", suite_adapter->table));
-}
+static void empty_table(void *native) { assert_true(suite_run(native, "delete from %s", suite_adapter->table)); }
 
 /* A row is written in a transaction, which the reset ends; `rows` is how many another connection then sees. */
 static void check_end_of_transaction(int32_t reset, int64_t rows) {
@@ -307,8 +299,7 @@ static void a_reset_keeps_its_deadline(void **state) {
     assert_true(suite_run(native, "%s", suite_adapter->begin));
     assert_true(suite_run(native, "insert into %s values (1)", suite_adapter->table));
     assert_true(suite_adapter->stick_reset(native));
-    dbpool_status status =
-        suite_adapter->driver->reset(arg, native, suite_adapter->stuck_reset, now_ns() + SHORT_NS, &err);
+    dbpool_status status = suite_adapter->driver->reset(arg, native, suite_adapter->stuck_reset, now_ns() + SHORT_NS, &err);
     suite_adapter->unstick();
     check_late(status, &err);
     closed(arg, native);
@@ -466,8 +457,7 @@ int conformance_run(const conformance_adapter *adapter) {
     add_lists(adapter);
     suite_add_pool_cases();
     int failed = _cmocka_run_group_tests(adapter->driver->name, cases, case_count, NULL, NULL);
-    print_message("%s: %zu cases, %zu that this database has no use for\n", adapter->driver->name, case_count,
-                  left_out);
+    print_message("%s: %zu cases, %zu that this database has no use for\n", adapter->driver->name, case_count, left_out);
     left_out = 0;
     while (case_count > 0)
         free((void *)(uintptr_t)cases[--case_count].name);

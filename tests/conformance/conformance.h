@@ -15,20 +15,19 @@
 
 /* What a reset makes of something that the last holder left behind. */
 typedef enum conformance_fate {
-    CONFORMANCE_STAYS, /* the next holder finds it: documented as such */
-    CONFORMANCE_GONE,  /* the reset succeeds and undoes it */
+    CONFORMANCE_STAYS,  /* the next holder finds it: documented as such */
+    CONFORMANCE_GONE,   /* the reset succeeds and undoes it */
     CONFORMANCE_CLOSED, /* the reset fails, or `state` says unclean: the connection is closed, and so it is gone with it */
 } conformance_fate;
 
 /* One thing that a holder can leave behind, outside of a transaction. */
 typedef struct conformance_leftover {
     const char *name;
-    const char *make;              /* SQL that leaves it; or NULL, and */
-    bool (*make_by)(void *native); /* a function that does; true when it is done */
-    const char *probe; /* SQL that yields one row of one number, 1 while it is there and 0 when not; or NULL, and */
-    bool (*probe_by)(void *native); /* a function that tells */
-    void (*clean_up)(
-        void *native); /* frees what make_by made outside of the connection, after it was closed; or NULL */
+    const char *make;                /* SQL that leaves it; or NULL, and */
+    bool (*make_by)(void *native);   /* a function that does; true when it is done */
+    const char *probe;               /* SQL that yields one row of one number, 1 while it is there and 0 when not; or NULL, and */
+    bool (*probe_by)(void *native);  /* a function that tells */
+    void (*clean_up)(void *native);  /* frees what make_by made outside of the connection, after it was closed; or NULL */
     conformance_fate after_rollback; /* the same after commit */
     conformance_fate after_full;
 } conformance_leftover;
@@ -61,18 +60,19 @@ typedef struct conformance_adapter {
     const char *table;
     const char *begin;
 
-    /* Leaves a result half read, so that the connection is not quiet. drop_unread frees what is the caller's; it is called after the connection has been
-     * closed. */
+    /* Leaves a result half read, so that the connection is not quiet. drop_unread frees what is the caller's; it is called after the
+     * connection has been closed. */
     bool (*leave_unread)(void *native);
     void (*drop_unread)(void);
 
-    /* Ends the session from outside, as an administrator, a crash or a lost file would, and returns when it has taken effect as far as a look can see. */
+    /* Ends the session from outside, as an administrator, a crash or a lost file would, and returns when it has taken effect as far as
+     * a look can see. */
     bool (*kill)(void *native);
     bool kill_is_for_all; /* every other connection is dead by the same event: ping must say DBPOOL_ERROR_POOL_STALE */
     bool (*revive)(void); /* undoes what `kill` did to the database, so that new connections work; may be NULL */
 
-    /* Makes the driver's next operation of that kind hang for longer than any test lives, and ends that again. NULL where nothing can make it hang. For reset the
-     * connection is inside a transaction that has written to `table`, and the reset is `stuck_reset`. */
+    /* Makes the driver's next operation of that kind hang for longer than any test lives, and ends that again. NULL where nothing can
+     * make it hang. For reset the connection is inside a transaction that has written to `table`, and the reset is `stuck_reset`. */
     bool (*stick_open)(void);
     bool (*stick_ping)(void *native);
     bool (*stick_reset)(void *native);

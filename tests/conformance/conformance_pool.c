@@ -23,8 +23,7 @@ static void check_line(void *arg, dbpool_log_level level, const char *pool_name,
 static dbpool *pool_with(const char *options) {
     char url[2048];
     const char *separator = strchr(suite_adapter->url, '?') ? "&" : "?";
-    snprintf(url, sizeof url, "%s%spool_size=1&pool_max_overflow=0&pool_echo=debug%s", suite_adapter->url, separator,
-             options);
+    snprintf(url, sizeof url, "%s%spool_size=1&pool_max_overflow=0&pool_echo=debug%s", suite_adapter->url, separator, options);
     dbpool_config config = DBPOOL_CONFIG_INIT;
     config.log = check_line;
     dbpool *pool = NULL;
@@ -33,9 +32,7 @@ static dbpool *pool_with(const char *options) {
     return pool;
 }
 
-static int64_t rows(dbpool_conn conn) {
-    return suite_number(dbpool_native(conn), "select count(*) from %s", suite_adapter->table);
-}
+static int64_t rows(dbpool_conn conn) { return suite_number(dbpool_native(conn), "select count(*) from %s", suite_adapter->table); }
 
 static dbpool_conn lent(dbpool *pool) {
     dbpool_conn conn;
@@ -44,9 +41,7 @@ static dbpool_conn lent(dbpool *pool) {
     return conn;
 }
 
-static void returned(dbpool_conn *conn) {
-    assert_int_equal(dbpool_checkin(conn), DBPOOL_OK);
-}
+static void returned(dbpool_conn *conn) { assert_int_equal(dbpool_checkin(conn), DBPOOL_OK); }
 
 static void ended(dbpool *pool) {
     dbpool_error err = {0};
@@ -60,9 +55,7 @@ static dbpool_stats stats_of(dbpool *pool) {
     return stats;
 }
 
-static void empty_table(dbpool_conn conn) {
-    assert_true(suite_run(dbpool_native(conn), "delete from %s", suite_adapter->table));
-}
+static void empty_table(dbpool_conn conn) { assert_true(suite_run(dbpool_native(conn), "delete from %s", suite_adapter->table)); }
 
 /* A row written in a transaction that is left open. */
 static void leave_a_row(dbpool_conn conn) {

@@ -16,14 +16,11 @@ static char path[128], gone_path[128], text_path[128], other_path[128], missing_
 
 /* ---- SQL ------------------------------------------------------------------------------------------------------------------------- */
 
-static bool run(void *native, const char *sql) {
-    return sqlite3_exec(native, sql, NULL, NULL, NULL) == SQLITE_OK;
-}
+static bool run(void *native, const char *sql) { return sqlite3_exec(native, sql, NULL, NULL, NULL) == SQLITE_OK; }
 
 static bool number(void *native, const char *sql, int64_t *out) {
     sqlite3_stmt *statement = NULL;
-    bool found =
-        sqlite3_prepare_v2(native, sql, -1, &statement, NULL) == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW;
+    bool found = sqlite3_prepare_v2(native, sql, -1, &statement, NULL) == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW;
     if (found)
         *out = sqlite3_column_int64(statement, 0);
     return sqlite3_finalize(statement) == SQLITE_OK && found;
@@ -38,8 +35,7 @@ static bool make_database(void) {
 static sqlite3_stmt *unread;
 
 static bool leave_unread(void *native) {
-    return sqlite3_prepare_v2(native, "values (1), (2), (3)", -1, &unread, NULL) == SQLITE_OK &&
-           sqlite3_step(unread) == SQLITE_ROW;
+    return sqlite3_prepare_v2(native, "values (1), (2), (3)", -1, &unread, NULL) == SQLITE_OK && sqlite3_step(unread) == SQLITE_ROW;
 }
 
 static void drop_unread(void) {
@@ -56,9 +52,7 @@ static bool kill_session(void *native) {
 
 static sqlite3 *blocker;
 
-static bool block(const char *sql) {
-    return sqlite3_open(path, &blocker) == SQLITE_OK && run(blocker, sql);
-}
+static bool block(const char *sql) { return sqlite3_open(path, &blocker) == SQLITE_OK && run(blocker, sql); }
 
 static void unstick(void) {
     sqlite3_close(blocker);
@@ -66,9 +60,7 @@ static void unstick(void) {
 }
 
 /* To turn the log on, an opening must be alone. */
-static bool stick_open(void) {
-    return block("pragma journal_mode=delete; begin exclusive");
-}
+static bool stick_open(void) { return block("pragma journal_mode=delete; begin exclusive"); }
 
 /* A commit without a log waits for the readers. */
 static bool stick_commit(void *native) {
@@ -93,9 +85,7 @@ static bool replace_function(void *native) {
     return sqlite3_create_function(native, "lower", 1, SQLITE_UTF8, NULL, add_value, NULL, NULL) == SQLITE_OK;
 }
 
-static bool has_function(void *native) {
-    return run(native, "select leftover(1)");
-}
+static bool has_function(void *native) { return run(native, "select leftover(1)"); }
 
 static int compare(void *arg, int a_size, const void *a, int b_size, const void *b) {
     (void)arg;
@@ -103,25 +93,15 @@ static int compare(void *arg, int a_size, const void *a, int b_size, const void 
     return order ? order : a_size - b_size;
 }
 
-static bool make_collation(void *native) {
-    return sqlite3_create_collation(native, "leftover", SQLITE_UTF8, NULL, compare) == SQLITE_OK;
-}
+static bool make_collation(void *native) { return sqlite3_create_collation(native, "leftover", SQLITE_UTF8, NULL, compare) == SQLITE_OK; }
 
-static bool has_collation(void *native) {
-    return run(native, "select 'a' < 'b' collate leftover");
-}
+static bool has_collation(void *native) { return run(native, "select 'a' < 'b' collate leftover"); }
 
-static bool make_limit(void *native) {
-    return sqlite3_limit(native, SQLITE_LIMIT_SQL_LENGTH, 200) > 200;
-}
+static bool make_limit(void *native) { return sqlite3_limit(native, SQLITE_LIMIT_SQL_LENGTH, 200) > 200; }
 
-static bool has_limit(void *native) {
-    return sqlite3_limit(native, SQLITE_LIMIT_SQL_LENGTH, -1) == 200;
-}
+static bool has_limit(void *native) { return sqlite3_limit(native, SQLITE_LIMIT_SQL_LENGTH, -1) == 200; }
 
-static bool make_switch(void *native) {
-    return sqlite3_db_config(native, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, (int *)NULL) == SQLITE_OK;
-}
+static bool make_switch(void *native) { return sqlite3_db_config(native, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, (int *)NULL) == SQLITE_OK; }
 
 static bool has_switch(void *native) {
     int on = -1;
@@ -160,44 +140,28 @@ static void update_hook(void *arg, int action, const char *schema, const char *t
     seen++;
 }
 
-static bool make_authorizer(void *native) {
-    return sqlite3_set_authorizer(native, authorize, NULL) == SQLITE_OK;
-}
+static bool make_authorizer(void *native) { return sqlite3_set_authorizer(native, authorize, NULL) == SQLITE_OK; }
 
-static bool make_trace(void *native) {
-    return sqlite3_trace_v2(native, SQLITE_TRACE_STMT, trace, NULL) == SQLITE_OK;
-}
+static bool make_trace(void *native) { return sqlite3_trace_v2(native, SQLITE_TRACE_STMT, trace, NULL) == SQLITE_OK; }
 
-static bool make_commit_hook(void *native) {
-    return sqlite3_commit_hook(native, commit_hook, NULL) == NULL;
-}
+static bool make_commit_hook(void *native) { return sqlite3_commit_hook(native, commit_hook, NULL) == NULL; }
 
-static bool make_rollback_hook(void *native) {
-    return sqlite3_rollback_hook(native, rollback_hook, NULL) == NULL;
-}
+static bool make_rollback_hook(void *native) { return sqlite3_rollback_hook(native, rollback_hook, NULL) == NULL; }
 
-static bool make_update_hook(void *native) {
-    return sqlite3_update_hook(native, update_hook, NULL) == NULL;
-}
+static bool make_update_hook(void *native) { return sqlite3_update_hook(native, update_hook, NULL) == NULL; }
 
 /* Whether any of the hooks is called by work that meets them all. */
 static bool has_hook(void *native) {
     seen = 0;
-    bool worked =
-        run(native,
-            "insert into numbers values (7); begin; delete from numbers; rollback; delete from numbers where n = 7");
+    bool worked = run(native, "insert into numbers values (7); begin; delete from numbers; rollback; delete from numbers where n = 7");
     return worked && seen > 0;
 }
 
 static sqlite3_stmt *left_open;
 
-static bool make_statement(void *native) {
-    return sqlite3_prepare_v2(native, "select 1", -1, &left_open, NULL) == SQLITE_OK;
-}
+static bool make_statement(void *native) { return sqlite3_prepare_v2(native, "select 1", -1, &left_open, NULL) == SQLITE_OK; }
 
-static bool has_statement(void *native) {
-    return sqlite3_next_stmt(native, NULL) != NULL;
-}
+static bool has_statement(void *native) { return sqlite3_next_stmt(native, NULL) != NULL; }
 
 static void finalise_statement(void *native) {
     (void)native;
@@ -207,11 +171,10 @@ static void finalise_statement(void *native) {
 #define STAYS CONFORMANCE_STAYS
 #define GONE CONFORMANCE_GONE
 #define CLOSED CONFORMANCE_CLOSED
-#define PRAGMA(key, value, quote)                                                                        \
-    {                                                                                                    \
-        .name = "setting " key, .make = "pragma " key "=" value,                                         \
-        .probe = "select \"" key "\" = " quote value quote " from pragma_" key, .after_rollback = STAYS, \
-        .after_full = GONE                                                                               \
+#define PRAGMA(key, value, quote)                                                                                                        \
+    {                                                                                                                                    \
+        .name = "setting " key, .make = "pragma " key "=" value, .probe = "select \"" key "\" = " quote value quote " from pragma_" key, \
+        .after_rollback = STAYS, .after_full = GONE                                                                                      \
     }
 
 /* clang-format off */
@@ -277,11 +240,10 @@ static const conformance_leftover leftovers[] = {
 
 /* ---- What is refused -------------------------------------------------------------------------------------------------------------- */
 
-#define REFUSED(what, code, key_named, ...)                                                          \
-    {                                                                                                \
-        .name = what, .params = (const dbpool_param[]){__VA_ARGS__},                                 \
-        .count = sizeof((const dbpool_param[]){__VA_ARGS__}) / sizeof(dbpool_param), .status = code, \
-        .names = key_named                                                                           \
+#define REFUSED(what, code, key_named, ...)                                                                             \
+    {                                                                                                                   \
+        .name = what, .params = (const dbpool_param[]){__VA_ARGS__},                                                    \
+        .count = sizeof((const dbpool_param[]){__VA_ARGS__}) / sizeof(dbpool_param), .status = code, .names = key_named \
     }
 #define THE_FILE \
     { "path", path }
@@ -295,8 +257,7 @@ static const conformance_refusal refusals[] = {
     REFUSED("no path", DBPOOL_EOPTION, "path", {"mode", "rw"}),
     REFUSED("an empty path", DBPOOL_EOPTION, "path", {"path", ""}),
     REFUSED("a wrong mode", DBPOOL_EOPTION, "mode", THE_FILE, {"mode", "w"}),
-    REFUSED("a wrong journal mode", DBPOOL_EOPTION, "journal_mode", THE_FILE,
-            {"journal_mode", "wal; drop table numbers"}),
+    REFUSED("a wrong journal mode", DBPOOL_EOPTION, "journal_mode", THE_FILE, {"journal_mode", "wal; drop table numbers"}),
     REFUSED("a wrong synchronous", DBPOOL_EOPTION, "synchronous", THE_FILE, {"synchronous", "5"}),
     REFUSED("a wrong truth", DBPOOL_EOPTION, "foreign_keys", THE_FILE, {"foreign_keys", "maybe"}),
     REFUSED("a wrong duration", DBPOOL_EOPTION, "busy_timeout", THE_FILE, {"busy_timeout", "5 apples"}),
@@ -304,10 +265,8 @@ static const conformance_refusal refusals[] = {
     REFUSED("a number too large", DBPOOL_EOPTION, "cache_size", THE_FILE, {"cache_size", "99999999999"}),
     REFUSED("a wrong choice", DBPOOL_EOPTION, "statements", THE_FILE, {"statements", "finalise"}),
     REFUSED("a file that is no database", DBPOOL_ECONNECT, "not a database", {"path", text_path}),
-    REFUSED("a missing file that is not to be made", DBPOOL_ECONNECT, "opening", {"path", missing_path},
-            {"mode", "rw"}),
-    REFUSED("a log for a database in memory", DBPOOL_ECONNECT, "journal_mode", {"path", ":memory:"},
-            {"journal_mode", "wal"}),
+    REFUSED("a missing file that is not to be made", DBPOOL_ECONNECT, "opening", {"path", missing_path}, {"mode", "rw"}),
+    REFUSED("a log for a database in memory", DBPOOL_ECONNECT, "journal_mode", {"path", ":memory:"}, {"journal_mode", "wal"}),
 };
 
 /* ---- The run ---------------------------------------------------------------------------------------------------------------------- */

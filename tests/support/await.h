@@ -10,7 +10,8 @@
 
 void await_true(bool (*holds)(void *arg), void *arg);
 
-/* Until so many callers wait for a connection of the pool; so many connections are idle, lent, being opened; the pool has lent so often in all. */
+/* Until so many callers wait for a connection of the pool; so many connections are idle, lent, being opened; the pool has lent so often
+ * in all. */
 void await_waiting(dbpool *pool, int32_t count);
 void await_idle(dbpool *pool, int32_t count);
 void await_leased(dbpool *pool, int32_t count);

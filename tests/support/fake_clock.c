@@ -22,9 +22,7 @@ static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static int64_t now_ns;
 static struct sleeper *sleepers; /* the one that has slept longest first */
 
-static bool due(const struct sleeper *sleeper) {
-    return sleeper->deadline_ns != DBP_NEVER && sleeper->deadline_ns <= now_ns;
-}
+static bool due(const struct sleeper *sleeper) { return sleeper->deadline_ns != DBP_NEVER && sleeper->deadline_ns <= now_ns; }
 
 static void append_locked(struct sleeper *sleeper) {
     struct sleeper **end = &sleepers;
@@ -96,9 +94,7 @@ void fake_clock_advance_ns(int64_t ns) {
     pthread_mutex_unlock(&mutex);
 }
 
-void fake_clock_advance_ms(int64_t ms) {
-    fake_clock_advance_ns(ms * DBP_NS_PER_MS);
-}
+void fake_clock_advance_ms(int64_t ms) { fake_clock_advance_ns(ms * DBP_NS_PER_MS); }
 
 static int64_t next_deadline_locked(void) {
     int64_t next = DBP_NEVER;

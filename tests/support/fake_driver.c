@@ -54,16 +54,13 @@ static void broken(const char *what, fake_call call, const fake_native *native) 
 
 static void take(fake_native *native, fake_call call) {
     uint32_t nobody = 0;
-    if (!__atomic_compare_exchange_n(&native->user, &nobody, dbp_thread_id(), false, __ATOMIC_ACQUIRE,
-                                     __ATOMIC_RELAXED))
+    if (!__atomic_compare_exchange_n(&native->user, &nobody, dbp_thread_id(), false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
         broken("a native handle is used by two at once", call, native);
     if (native->closed)
         broken("a closed native handle is used", call, native);
 }
 
-static void give_back(fake_native *native) {
-    __atomic_store_n(&native->user, 0, __ATOMIC_RELEASE);
-}
+static void give_back(fake_native *native) { __atomic_store_n(&native->user, 0, __ATOMIC_RELEASE); }
 
 static fake_answer planned_locked(const fake_driver *fake, fake_call call) {
     for (size_t i = fake->plan_count; i-- > 0;) {
@@ -164,8 +161,7 @@ static dbpool_status ping(void *arg, void *native, int64_t deadline_ns, dbpool_e
     fake_native *self = native;
     fake_answer answer = begin(arg, FAKE_PING, self, deadline_ns);
     if (answer.status == DBPOOL_OK && self->dead)
-        answer = (fake_answer){
-            .status = DBPOOL_EDISCONNECT, .flags = DBPOOL_ERROR_CONNECTION_LOST, .message = "pinging: it is dead"};
+        answer = (fake_answer){.status = DBPOOL_EDISCONNECT, .flags = DBPOOL_ERROR_CONNECTION_LOST, .message = "pinging: it is dead"};
     return end(self, FAKE_PING, &answer, err);
 }
 
@@ -192,9 +188,8 @@ static void abandon(void *arg, void *native) {
     give_back(self);
 }
 
-static dbpool_status describe(void *arg, void *native, int64_t deadline_ns,
-                              void (*row)(void *arg, const char *key, const char *value), void *row_arg,
-                              dbpool_error *err) {
+static dbpool_status describe(void *arg, void *native, int64_t deadline_ns, void (*row)(void *arg, const char *key, const char *value),
+                              void *row_arg, dbpool_error *err) {
     fake_answer answer = begin(arg, FAKE_DESCRIBE, native, deadline_ns);
     if (answer.status == DBPOOL_OK) {
         row(row_arg, "server", "fake 1.0");
@@ -208,14 +203,11 @@ static dbpool_status configure(const dbpool_param *params, size_t count, void **
         if (strcmp(params[i].key, "unknown") == 0)
             return dbp_error_set(err, DBPOOL_EOPTION, "configuring: unknown: the fake driver has no such option");
     *arg_out = latest;
-    return latest ? DBPOOL_OK
-                  : dbp_error_set(err, DBPOOL_EUNSUPPORTED, "configuring: the test has created no fake driver");
+    return latest ? DBPOOL_OK : dbp_error_set(err, DBPOOL_EUNSUPPORTED, "configuring: the test has created no fake driver");
 }
 
 /* The test that created the driver destroys it. */
-static void release(void *arg) {
-    (void)arg;
-}
+static void release(void *arg) { (void)arg; }
 
 fake_driver *fake_driver_create(void) {
     fake_driver *fake = calloc(1, sizeof *fake);
@@ -255,9 +247,7 @@ void fake_driver_destroy(fake_driver *fake) {
     free(fake);
 }
 
-dbpool_driver *fake_driver_table(fake_driver *fake) {
-    return &fake->table;
-}
+dbpool_driver *fake_driver_table(fake_driver *fake) { return &fake->table; }
 
 void fake_driver_plan(fake_driver *fake, fake_call call, uint32_t k, uint32_t times, fake_answer answer) {
     pthread_mutex_lock(&fake->mutex);
@@ -284,13 +274,9 @@ static void await(fake_driver *fake, const uint32_t *counter, uint32_t count) {
     pthread_mutex_unlock(&fake->mutex);
 }
 
-void fake_driver_await_hanging(fake_driver *fake, fake_call call, uint32_t count) {
-    await(fake, &fake->hanging[call], count);
-}
+void fake_driver_await_hanging(fake_driver *fake, fake_call call, uint32_t count) { await(fake, &fake->hanging[call], count); }
 
-void fake_driver_await_calls(fake_driver *fake, fake_call call, uint32_t count) {
-    await(fake, &fake->calls[call], count);
-}
+void fake_driver_await_calls(fake_driver *fake, fake_call call, uint32_t count) { await(fake, &fake->calls[call], count); }
 
 void fake_driver_release(fake_driver *fake, fake_call call) {
     pthread_mutex_lock(&fake->mutex);
@@ -306,17 +292,11 @@ static uint32_t read_counter(fake_driver *fake, const uint32_t *counter) {
     return value;
 }
 
-uint32_t fake_driver_calls(fake_driver *fake, fake_call call) {
-    return read_counter(fake, &fake->calls[call]);
-}
+uint32_t fake_driver_calls(fake_driver *fake, fake_call call) { return read_counter(fake, &fake->calls[call]); }
 
-uint32_t fake_driver_open_natives(fake_driver *fake) {
-    return read_counter(fake, &fake->open);
-}
+uint32_t fake_driver_open_natives(fake_driver *fake) { return read_counter(fake, &fake->open); }
 
-uint32_t fake_driver_most_open(fake_driver *fake) {
-    return read_counter(fake, &fake->most_open);
-}
+uint32_t fake_driver_most_open(fake_driver *fake) { return read_counter(fake, &fake->most_open); }
 
 int64_t fake_driver_deadline(fake_driver *fake, fake_call call) {
     pthread_mutex_lock(&fake->mutex);
@@ -337,8 +317,8 @@ const char *fake_driver_history(fake_driver *fake, char *buffer, size_t size) {
     buffer[0] = '\0';
     pthread_mutex_lock(&fake->mutex);
     for (size_t i = 0; i < fake->history_count && length < size; i++)
-        length += (size_t)snprintf(buffer + length, size - length, "%s%s%u", i ? " " : "", names[fake->history[i].call],
-                                   fake->history[i].number);
+        length +=
+            (size_t)snprintf(buffer + length, size - length, "%s%s%u", i ? " " : "", names[fake->history[i].call], fake->history[i].number);
     fake->history_count = 0;
     pthread_mutex_unlock(&fake->mutex);
     return buffer;
@@ -351,14 +331,8 @@ void fake_native_set_state(void *native, dbpool_native_state state) {
 }
 
 /* A server may die at any moment: the native need not be ours. */
-void fake_native_kill(void *native) {
-    __atomic_store_n(&((fake_native *)native)->dead, true, __ATOMIC_RELEASE);
-}
+void fake_native_kill(void *native) { __atomic_store_n(&((fake_native *)native)->dead, true, __ATOMIC_RELEASE); }
 
-void fake_native_enter(void *native) {
-    take(native, FAKE_STATE);
-}
+void fake_native_enter(void *native) { take(native, FAKE_STATE); }
 
-void fake_native_leave(void *native) {
-    give_back(native);
-}
+void fake_native_leave(void *native) { give_back(native); }

@@ -58,11 +58,12 @@ fake_driver *fake_driver_create(void);
 /* Ends the program when a native is still open. */
 void fake_driver_destroy(fake_driver *fake);
 
-/* The table to hand to dbpool_open_driver, with `fake` as its argument. It is this driver's own: a test may set fields to NULL, or its flags, before
- * the pool is made. Its schemes are "fake"; opened by URL, it is the driver created last that serves. */
+/* The table to hand to dbpool_open_driver, with `fake` as its argument. It is this driver's own: a test may set fields to NULL, or its
+ * flags, before the pool is made. Its schemes are "fake"; opened by URL, it is the driver created last that serves. */
 dbpool_driver *fake_driver_table(fake_driver *fake);
 
-/* From the k-th next call of this kind on (1: the next), `times` calls (0: all) get `answer`. Of several plans that fit the latest one holds. */
+/* From the k-th next call of this kind on (1: the next), `times` calls (0: all) get `answer`. Of several plans that fit the latest one
+ * holds. */
 void fake_driver_plan(fake_driver *fake, fake_call call, uint32_t k, uint32_t times, fake_answer answer);
 void fake_driver_forget_plans(fake_driver *fake);
 

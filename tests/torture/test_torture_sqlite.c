@@ -70,9 +70,7 @@ static int try_prepare(sqlite3 *db, const char *sql, int size, sqlite3_stmt **ou
     return fires(VENDOR_CALLS) ? fault.code : sqlite3_prepare_v2(db, sql, size, out, tail);
 }
 
-static int try_step(sqlite3_stmt *statement) {
-    return fires(VENDOR_CALLS) ? fault.code : sqlite3_step(statement);
-}
+static int try_step(sqlite3_stmt *statement) { return fires(VENDOR_CALLS) ? fault.code : sqlite3_step(statement); }
 
 static int try_reset(sqlite3_stmt *statement) {
     int code = sqlite3_reset(statement);
@@ -98,21 +96,15 @@ static int try_busy_handler(sqlite3 *db, int (*handler)(void *, int), void *arg)
     return fires(VENDOR_CALLS) ? fault.code : code;
 }
 
-static int try_busy_timeout(sqlite3 *db, int ms) {
-    return fires(VENDOR_CALLS) ? fault.code : sqlite3_busy_timeout(db, ms);
-}
+static int try_busy_timeout(sqlite3 *db, int ms) { return fires(VENDOR_CALLS) ? fault.code : sqlite3_busy_timeout(db, ms); }
 
 static int try_file_control(sqlite3 *db, const char *schema, int op, void *arg) {
     return fires(VENDOR_CALLS) ? fault.code : sqlite3_file_control(db, schema, op, arg);
 }
 
-static const char *try_db_filename(sqlite3 *db, const char *schema) {
-    return fires(VENDOR_CALLS) ? NULL : sqlite3_db_filename(db, schema);
-}
+static const char *try_db_filename(sqlite3 *db, const char *schema) { return fires(VENDOR_CALLS) ? NULL : sqlite3_db_filename(db, schema); }
 
-static int try_limit(sqlite3 *db, int id, int value) {
-    return fires(VENDOR_CALLS) ? -1 : sqlite3_limit(db, id, value);
-}
+static int try_limit(sqlite3 *db, int id, int value) { return fires(VENDOR_CALLS) ? -1 : sqlite3_limit(db, id, value); }
 
 static int try_db_config(sqlite3 *db, int op, ...) {
     va_list args;
@@ -123,9 +115,7 @@ static int try_db_config(sqlite3 *db, int op, ...) {
     return fires(VENDOR_CALLS) ? fault.code : sqlite3_db_config(db, op, value, out);
 }
 
-static int try_set_authorizer(sqlite3 *db,
-                              int (*fn)(void *, int, const char *, const char *, const char *, const char *),
-                              void *arg) {
+static int try_set_authorizer(sqlite3 *db, int (*fn)(void *, int, const char *, const char *, const char *, const char *), void *arg) {
     return fires(VENDOR_CALLS) ? fault.code : sqlite3_set_authorizer(db, fn, arg);
 }
 
@@ -169,13 +159,9 @@ static bool may_allocate(size_t size) {
     return !fires(OUR_ALLOCATIONS);
 }
 
-static void *try_malloc(int size) {
-    return fires(VENDOR_ALLOCATIONS) ? NULL : real_memory.xMalloc(size);
-}
+static void *try_malloc(int size) { return fires(VENDOR_ALLOCATIONS) ? NULL : real_memory.xMalloc(size); }
 
-static void *try_realloc(void *memory, int size) {
-    return fires(VENDOR_ALLOCATIONS) ? NULL : real_memory.xRealloc(memory, size);
-}
+static void *try_realloc(void *memory, int size) { return fires(VENDOR_ALLOCATIONS) ? NULL : real_memory.xRealloc(memory, size); }
 
 /* Without the look-aside memory each allocation of SQLite is one that can fail. */
 static void use_failing_memory(void) {
@@ -263,8 +249,7 @@ static void describe(struct session *session) {
     dbpool_error err = {0};
     if (!connected(session))
         return;
-    dbpool_status status =
-        DRIVER(dbpool_sqlite_driver.describe(session->arg, session->native, INT64_MAX, ignore_row, NULL, &err));
+    dbpool_status status = DRIVER(dbpool_sqlite_driver.describe(session->arg, session->native, INT64_MAX, ignore_row, NULL, &err));
     settle(session, status, &err);
 }
 
@@ -285,8 +270,7 @@ static void use_driver(struct session *session) {
     ping(session);
     reset_after(session, "begin; insert into numbers values (2)", DBPOOL_RESET_ROLLBACK);
     reset_after(session, "begin; insert into numbers values (1)", DBPOOL_RESET_COMMIT);
-    reset_after(session, "create temp table t (a); attach ':memory:' as other; pragma foreign_keys=off; begin",
-                DBPOOL_RESET_FULL);
+    reset_after(session, "create temp table t (a); attach ':memory:' as other; pragma foreign_keys=off; begin", DBPOOL_RESET_FULL);
     describe(session);
     close_with_statement(session);
     if (connected(session))
@@ -318,13 +302,11 @@ static void check_database(void) {
     sqlite3 *db = NULL;
     sqlite3_stmt *statement = NULL;
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, "select count(*) from numbers where n = 2", -1, &statement, NULL),
-                     SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, "select count(*) from numbers where n = 2", -1, &statement, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
     assert_int_equal(sqlite3_column_int(statement, 0), 0);
     sqlite3_finalize(statement);
-    assert_int_equal(sqlite3_exec(db, "pragma synchronous=off; delete from numbers; insert into numbers values (0)",
-                                  NULL, NULL, NULL),
+    assert_int_equal(sqlite3_exec(db, "pragma synchronous=off; delete from numbers; insert into numbers values (0)", NULL, NULL, NULL),
                      SQLITE_OK);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
@@ -391,8 +373,7 @@ static int make_database(void **state) {
     snprintf(path, sizeof path, "%s/numbers.db", folder);
     int code = sqlite3_open(path, &db);
     if (code == SQLITE_OK)
-        code = sqlite3_exec(db, "pragma journal_mode=memory; create table numbers (n); insert into numbers values (0)",
-                            NULL, NULL, NULL);
+        code = sqlite3_exec(db, "pragma journal_mode=memory; create table numbers (n); insert into numbers values (0)", NULL, NULL, NULL);
     return sqlite3_close(db) == SQLITE_OK && code == SQLITE_OK ? 0 : -1;
 }
 

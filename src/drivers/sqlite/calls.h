@@ -35,8 +35,7 @@ struct dbp_sqlite_calls {
     int (*db_readonly)(sqlite3 *db, const char *schema);
     int (*limit)(sqlite3 *db, int id, int value);
     int (*db_config)(sqlite3 *db, int op, ...);
-    int (*set_authorizer)(sqlite3 *db, int (*fn)(void *, int, const char *, const char *, const char *, const char *),
-                          void *arg);
+    int (*set_authorizer)(sqlite3 *db, int (*fn)(void *, int, const char *, const char *, const char *, const char *), void *arg);
     int (*trace_v2)(sqlite3 *db, unsigned mask, int (*fn)(unsigned, void *, void *, void *), void *arg);
     int (*collation_needed)(sqlite3 *db, void *arg, void (*fn)(void *, sqlite3 *, int, const char *));
     void *(*commit_hook)(sqlite3 *db, int (*fn)(void *), void *arg);
@@ -63,8 +62,8 @@ struct dbp_sqlite_config {
     /* immutable after configure */
     char *path; /* NULL in a pool with a creator: this driver opens nothing for it */
     int open_flags;
-    int busy_timeout_ms;  /* -1 with a creator: whatever the connection has */
-    bool keep_statements; /* an idle statement that the holder left does not make a connection unclean */
+    int busy_timeout_ms;                                   /* -1 with a creator: whatever the connection has */
+    bool keep_statements;                                  /* an idle statement that the holder left does not make a connection unclean */
     const char *journal_mode, *synchronous, *foreign_keys; /* NULL: left as it is */
     char cache_size[24];                                   /* empty: left as it is */
 
@@ -86,19 +85,16 @@ dbpool_status dbp_sqlite_configure(const dbpool_param *params, size_t count, voi
 void dbp_sqlite_release(void *driver_arg);
 
 /* Applies the settings of the URL to a connection just opened. */
-dbpool_status dbp_sqlite_apply(sqlite3 *db, struct dbp_sqlite_config *config, const struct dbp_sqlite_guard *guard,
-                               dbpool_error *err);
+dbpool_status dbp_sqlite_apply(sqlite3 *db, struct dbp_sqlite_config *config, const struct dbp_sqlite_guard *guard, dbpool_error *err);
 
 /* A full reset, when no transaction and no statement is open. After a failure the connection is to be closed. */
-dbpool_status dbp_sqlite_restore(sqlite3 *db, struct dbp_sqlite_config *config, const struct dbp_sqlite_guard *guard,
-                                 dbpool_error *err);
+dbpool_status dbp_sqlite_restore(sqlite3 *db, struct dbp_sqlite_config *config, const struct dbp_sqlite_guard *guard, dbpool_error *err);
 
 /* Runs one statement to its end. The first column of its first row goes to `out`, cut to fit; without a row or a value that is the empty
  * text. `out` may be NULL. Returns SQLite's code, SQLITE_OK for success. */
 int dbp_sqlite_query(sqlite3 *db, const char *sql, char *out, size_t size);
 
 /* Fills `err` from a code of SQLite and the text that goes with it. `db` may be NULL, `guard` too. */
-dbpool_status dbp_sqlite_fail(sqlite3 *db, int code, const struct dbp_sqlite_guard *guard, const char *action,
-                              dbpool_error *err);
+dbpool_status dbp_sqlite_fail(sqlite3 *db, int code, const struct dbp_sqlite_guard *guard, const char *action, dbpool_error *err);
 
 #endif

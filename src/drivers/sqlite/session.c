@@ -31,8 +31,7 @@ static dbpool_status refuse(const char *key, const char *why, dbpool_error *err)
 }
 
 /* The word of the list that `param` has as its value. */
-static dbpool_status read_word(const dbpool_param *param, const char *const *words, const char **word_out,
-                               dbpool_error *err) {
+static dbpool_status read_word(const dbpool_param *param, const char *const *words, const char **word_out, dbpool_error *err) {
     char why[80];
     dbp_buffer list = dbp_buffer_init(why, sizeof why);
     dbp_buffer_format(&list, "it must be one of");
@@ -139,8 +138,7 @@ static dbpool_status read_param(const dbpool_param *param, struct dbp_sqlite_con
     return refuse(param->key, "the SQLite driver has no such option", err);
 }
 
-static dbpool_status read_params(const dbpool_param *params, size_t count, struct dbp_sqlite_config *config,
-                                 dbpool_error *err) {
+static dbpool_status read_params(const dbpool_param *params, size_t count, struct dbp_sqlite_config *config, dbpool_error *err) {
     config->open_flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
     config->busy_timeout_ms = count ? 5000 : -1;
     for (size_t i = 0; i < count; i++) {
@@ -212,9 +210,7 @@ static const char *const pragmas[] = {
 _Static_assert(PRAGMAS <= DBP_SQLITE_PRAGMAS, "the snapshot has a place for each");
 
 /* The switches of sqlite3_db_config, by number so that those of a newer SQLite count too; 1009 empties the database and is none. */
-static int flag_number(int i) {
-    return i < 7 ? 1002 + i : 1003 + i;
-}
+static int flag_number(int i) { return i < 7 ? 1002 + i : 1003 + i; }
 
 static int read_pragma(sqlite3 *db, const char *name, char *value, size_t size) {
     char sql[64];
@@ -256,8 +252,7 @@ static int read_snapshot(sqlite3 *db, struct dbp_sqlite_snapshot *snapshot) {
     int code = count_extensions(db, &snapshot->extensions);
     for (size_t i = 0; code == SQLITE_OK && i < PRAGMAS; i++)
         code = read_pragma(db, pragmas[i], snapshot->pragmas[i], sizeof snapshot->pragmas[i]);
-    return code == SQLITE_OK ? read_pragma(db, "journal_mode", snapshot->journal_mode, sizeof snapshot->journal_mode)
-                             : code;
+    return code == SQLITE_OK ? read_pragma(db, "journal_mode", snapshot->journal_mode, sizeof snapshot->journal_mode) : code;
 }
 
 static bool has_snapshot(struct dbp_sqlite_config *config) {
@@ -283,8 +278,8 @@ static int take_snapshot(sqlite3 *db, struct dbp_sqlite_config *config) {
 
 /* ---- Setting up ------------------------------------------------------------------------------------------------------------------ */
 
-static dbpool_status apply_journal_mode(sqlite3 *db, const struct dbp_sqlite_config *config,
-                                        const struct dbp_sqlite_guard *guard, dbpool_error *err) {
+static dbpool_status apply_journal_mode(sqlite3 *db, const struct dbp_sqlite_config *config, const struct dbp_sqlite_guard *guard,
+                                        dbpool_error *err) {
     char answer[24];
     int code = write_pragma(db, "main.journal_mode", config->journal_mode, answer, sizeof answer);
     if (code != SQLITE_OK)
@@ -294,8 +289,7 @@ static dbpool_status apply_journal_mode(sqlite3 *db, const struct dbp_sqlite_con
     return DBPOOL_OK;
 }
 
-dbpool_status dbp_sqlite_apply(sqlite3 *db, struct dbp_sqlite_config *config, const struct dbp_sqlite_guard *guard,
-                               dbpool_error *err) {
+dbpool_status dbp_sqlite_apply(sqlite3 *db, struct dbp_sqlite_config *config, const struct dbp_sqlite_guard *guard, dbpool_error *err) {
     const char *const settings[][2] = {
         {"synchronous",  config->synchronous                              },
         {"foreign_keys", config->foreign_keys                             },
@@ -361,8 +355,7 @@ static int restore_settings(sqlite3 *db, const struct dbp_sqlite_config *config)
     int code = SQLITE_OK;
     for (size_t i = 0; code == SQLITE_OK && i < PRAGMAS; i++)
         code = restore_pragma(db, pragmas[i], config->snapshot.pragmas[i]);
-    return code == SQLITE_OK ? restore_journal_mode(db, config->snapshot.journal_mode, config->journal_mode != NULL)
-                             : code;
+    return code == SQLITE_OK ? restore_journal_mode(db, config->snapshot.journal_mode, config->journal_mode != NULL) : code;
 }
 
 /* Runs the statement that `generator` yields, again and again until it yields none. */
@@ -380,21 +373,17 @@ static int run_generated(sqlite3 *db, const char *generator) {
 
 static int drop_temporary(sqlite3 *db) {
     /* Virtual tables first: their shadow tables go with them. */
-    int code =
-        run_generated(db, "select 'drop '||type||' temp.\"'||replace(name,'\"','\"\"')||'\"' from temp.sqlite_master"
-                          " where type in ('table','view','trigger') and substr(name,1,7)<>'sqlite_'"
-                          " order by sql like 'create virtual%' desc limit 1");
+    int code = run_generated(db, "select 'drop '||type||' temp.\"'||replace(name,'\"','\"\"')||'\"' from temp.sqlite_master"
+                                 " where type in ('table','view','trigger') and substr(name,1,7)<>'sqlite_'"
+                                 " order by sql like 'create virtual%' desc limit 1");
     if (code != SQLITE_OK)
         return code;
-    return run_generated(
-        db, "select 'detach \"'||replace(name,'\"','\"\"')||'\"' from pragma_database_list where seq>1 limit 1");
+    return run_generated(db, "select 'detach \"'||replace(name,'\"','\"\"')||'\"' from pragma_database_list where seq>1 limit 1");
 }
 
-dbpool_status dbp_sqlite_restore(sqlite3 *db, struct dbp_sqlite_config *config, const struct dbp_sqlite_guard *guard,
-                                 dbpool_error *err) {
-    if (!has_snapshot(config))
-        return dbp_error_set(err, DBPOOL_EUNSUPPORTED,
-                             "resetting fully: the creator's connection is not known as it was at first");
+dbpool_status dbp_sqlite_restore(sqlite3 *db, struct dbp_sqlite_config *config, const struct dbp_sqlite_guard *guard, dbpool_error *err) {
+    if (!config->path || !has_snapshot(config))
+        return dbp_error_set(err, DBPOOL_EUNSUPPORTED, "resetting fully: the creator's connection is not known as it was at first");
     if (dbp_sqlite_calls->next_stmt(db, NULL))
         return dbp_error_set(err, DBPOOL_EDRIVER, "resetting fully: a statement is still open");
     remove_hooks(db);

@@ -73,7 +73,8 @@ static struct verdict judge(int code) {
     case SQLITE_IOERR: return (struct verdict){DBPOOL_EDISCONNECT, DBPOOL_ERROR_CONNECTION_LOST};
     /* Misuse: the handle was closed by its holder, or is in use by another thread. Nothing may touch it again. */
     case SQLITE_MISUSE: return (struct verdict){DBPOOL_EDISCONNECT, DBPOOL_ERROR_CONNECTION_LOST};
-    /* Busy: somebody else holds a lock (PROTOCOL: on the write-ahead log's index), or the work was interrupted. The same again may succeed. */
+    /* Busy: somebody else holds a lock (PROTOCOL: on the write-ahead log's index), or the work was interrupted. The same again may
+     * succeed. */
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_PROTOCOL:
@@ -164,9 +165,9 @@ int dbp_sqlite_query(sqlite3 *db, const char *sql, char *out, size_t size) {
 
 /* ---- The files that are open ----------------------------------------------------------------------------------------------------- */
 
-/* SQLite keeps a process-wide table of the locks it holds on each file. A child inherits the table but not the kernel's locks: opening a file that is in it
- * gives a connection that believes in locks that nobody holds. So each connection to a file has a place in this list, which only grows and has no lock, so that
- * a child finds it whole whatever the parent's threads were doing. */
+/* SQLite keeps a process-wide table of the locks it holds on each file. A child inherits the table but not the kernel's locks: opening
+ * a file that is in it gives a connection that believes in locks that nobody holds. So each connection to a file has a place in this
+ * list, which only grows and has no lock, so that a child finds it whole whatever the parent's threads were doing. */
 struct file {
     struct file *next; /* immutable once in the list */
     dbp_atomic_u64 state;
@@ -176,8 +177,8 @@ struct file {
     ino_t inode;
 };
 
-/* A place's state is FREE, or one of the others with the fork count of the process that took it above. LINGERING: the connection was closed, but SQLite keeps
- * its file open for a statement that the holder left; nobody is told when that ends, so the place stays taken. */
+/* A place's state is FREE, or one of the others with the fork count of the process that took it above. LINGERING: the connection was
+ * closed, but SQLite keeps its file open for a statement that the holder left; nobody is told when that ends, so the place stays taken. */
 enum { FREE = 0, OPENING = 1, OPEN = 2, LINGERING = 3 };
 static dbp_atomic_ptr files;
 
@@ -214,11 +215,11 @@ static void free_place(struct file *file) {
 
 /* `name` is where SQLite found the file. */
 static void fill_place(struct file *file, sqlite3 *db, const char *name) {
-    struct stat facts = {0};
-    if (name && stat(name, &facts) == 0) {
-        file->device = facts.st_dev;
-        file->inode = facts.st_ino;
-    }
+    struct stat facts;
+    if (!name || stat(name, &facts) != 0)
+        facts = (struct stat){0};
+    file->device = facts.st_dev;
+    file->inode = facts.st_ino;
     dbp_store_relaxed_ptr(&file->db, db);
     dbp_store_release_u64(&file->state, state_of_ours(OPEN));
 }
