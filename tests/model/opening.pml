@@ -5,8 +5,8 @@
  *
  * Claims: those of lend.pml, with (E) of the page: when nothing moves, nobody without a ticket waits beside a free place, and
  * who waits with one has an opening under way. A waiter ends exactly once: it leaves the queue once, and only then gets its state.
- * Bound: 2 threads and 1 or 2 openers, or 3 and 1, for ever; 2 slots, 1 hot slot. Thread 0 never times out; an opener may never
- * come back.
+ * Bound: 2 threads and 1 or 2 openers, or 3 and 1, for ever; 4 threads and 1 opener, each thread ONCE; 2 slots, 1 hot slot or
+ * none. Thread 0 never times out; an opener may never come back.
  */
 #define TICKETS
 #define SLOWLY asked
@@ -49,7 +49,10 @@ proctype thread(byte id)
        asked = 0;
        if
        :: atomic { s && !live[s] && (DELEGATE & ME) && !ALLBUSY -> delegate(s) }
-       :: use(s)
+       :: use(s);
+#ifdef ONCE
+          break
+#endif
        fi
     :: !asked -> break
     od
