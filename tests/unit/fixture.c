@@ -10,27 +10,31 @@
 
 /* ---- Sleeping threads of the library ---- */
 
-#define WORDS_MAX 64
-static pthread_mutex_t words_mutex = PTHREAD_MUTEX_INITIALIZER;
-static const dbp_atomic_u32 *words[WORDS_MAX]; /* guarded by words_mutex, like the next */
+#define ASLEEP_MAX 128
+static struct asleep {
+    const dbp_atomic_u32 *word; /* NULL: not in use */
+    pthread_t thread;
+} asleep[ASLEEP_MAX]; /* guarded by asleep_mutex, like the next two */
+static pthread_mutex_t asleep_mutex = PTHREAD_MUTEX_INITIALIZER;
 static gate *holding;
+static pthread_t held_thread;
 static bool (*fake_wait)(dbp_atomic_u32 *word, uint32_t expected, int64_t deadline_ns);
 
 static size_t enter(const dbp_atomic_u32 *word) {
-    pthread_mutex_lock(&words_mutex);
+    pthread_mutex_lock(&asleep_mutex);
     size_t at = 0;
-    while (words[at])
+    while (asleep[at].word)
         at++;
-    words[at] = word;
-    pthread_mutex_unlock(&words_mutex);
+    asleep[at] = (struct asleep){word, pthread_self()};
+    pthread_mutex_unlock(&asleep_mutex);
     return at;
 }
 
 static gate *leave(size_t at) {
-    pthread_mutex_lock(&words_mutex);
-    words[at] = NULL;
-    gate *g = holding;
-    pthread_mutex_unlock(&words_mutex);
+    pthread_mutex_lock(&asleep_mutex);
+    asleep[at].word = NULL;
+    gate *g = holding && pthread_equal(held_thread, pthread_self()) ? holding : NULL;
+    pthread_mutex_unlock(&asleep_mutex);
     return g;
 }
 
@@ -43,24 +47,30 @@ static bool watched_wait(dbp_atomic_u32 *word, uint32_t expected, int64_t deadli
     return woken;
 }
 
-static uint32_t asleep_on(const dbp_atomic_u32 *word) {
+static uint32_t count_asleep(const dbp_atomic_u32 *word, const pthread_t *thread) {
     uint32_t count = 0;
-    pthread_mutex_lock(&words_mutex);
-    for (size_t i = 0; i < WORDS_MAX; i++)
-        count += words[i] == word;
-    pthread_mutex_unlock(&words_mutex);
+    pthread_mutex_lock(&asleep_mutex);
+    for (size_t i = 0; i < ASLEEP_MAX; i++)
+        count += asleep[i].word && (!word || asleep[i].word == word) && (!thread || pthread_equal(asleep[i].thread, *thread));
+    pthread_mutex_unlock(&asleep_mutex);
     return count;
 }
 
 void await_asleep_on(const dbp_atomic_u32 *word, uint32_t count) {
-    while (asleep_on(word) < count)
+    while (count_asleep(word, NULL) < count)
         dbp_thread_yield();
 }
 
-void hold_woken(gate *g) {
-    pthread_mutex_lock(&words_mutex);
+void await_asleep(pthread_t thread) {
+    while (count_asleep(NULL, &thread) == 0)
+        dbp_thread_yield();
+}
+
+void hold_woken(gate *g, pthread_t thread) {
+    pthread_mutex_lock(&asleep_mutex);
     holding = g;
-    pthread_mutex_unlock(&words_mutex);
+    held_thread = thread;
+    pthread_mutex_unlock(&asleep_mutex);
 }
 
 /* ---- Gates and threads ---- */
@@ -82,7 +92,7 @@ void gate_await(gate *g, uint32_t count) {
 }
 
 void gate_open(gate *g) {
-    hold_woken(NULL);
+    hold_woken(NULL, pthread_self());
     pthread_mutex_lock(&g->mutex);
     g->open = true;
     pthread_cond_broadcast(&g->changed);

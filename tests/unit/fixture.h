@@ -139,11 +139,11 @@ void gate_pass(gate *g);
 void gate_await(gate *g, uint32_t count);
 void gate_open(gate *g);
 
-/* Until so many threads of the library sleep on this word. */
+/* Until so many threads are in the library's sleep on this word; or this thread, on any. */
 void await_asleep_on(const dbp_atomic_u32 *word, uint32_t count);
+void await_asleep(pthread_t thread);
 
-/* From now on a thread of the library that has been woken, or whose time has come, stops before it looks around; until the gate is opened. Call it when
- * nobody else sleeps. */
-void hold_woken(gate *g);
+/* When this thread, which sleeps in the library, has been woken it stops before it looks around, until the gate is opened. */
+void hold_woken(gate *g, pthread_t thread);
 
 #endif
