@@ -96,6 +96,20 @@ static void a_crash_is_seen_by_all_and_survived(void **unused) {
     shut(again);
 }
 
+static void a_crash_of_another_session_condemns_the_pool(void **unused) {
+    (void)unused;
+    PGconn *conn = open_over(true), *victim = open_over(true);
+    dbpool_error err = {0};
+    kill(PQbackendPID(victim), SIGKILL);
+    postgres_await_hangup(conn);
+    check_error(driver->ping(NULL, conn, SOON, &err), &err, DBPOOL_EDISCONNECT);
+    assert_string_equal(err.sqlstate, "57P02");
+    assert_true(err.flags & DBPOOL_ERROR_POOL_STALE);
+    shut(victim);
+    shut(conn);
+    assert_true(postgres_server_restart(&server));
+}
+
 static void the_caller_learns_what_his_own_failure_means(void **unused) {
     (void)unused;
     PGconn *conn = open_over(true);
@@ -188,6 +202,7 @@ int main(void) {
         cmocka_unit_test(a_killed_session_fails_its_ping_as_lost),
         cmocka_unit_test(a_killed_session_fails_its_reset),
         cmocka_unit_test(a_crash_is_seen_by_all_and_survived),
+        cmocka_unit_test(a_crash_of_another_session_condemns_the_pool),
         cmocka_unit_test(the_caller_learns_what_his_own_failure_means),
         cmocka_unit_test(ping_keeps_its_deadline),
         cmocka_unit_test(reset_keeps_its_deadline),

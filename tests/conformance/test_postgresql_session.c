@@ -18,6 +18,8 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "check_error.h"
+#include "drivers/postgresql/calls.h"
 #include "os/clock.h"
 #include "postgres_client.h"
 #include "postgres_mock.h"
@@ -103,8 +105,8 @@ static void a_holder_gets_no_notification_of_the_last(void **unused) {
 }
 
 /* Whether the connection passes the look after the server has said that. */
-static bool passes(const char *said, size_t length, bool for_ever) {
-    postgres_mock mock = {.said = said, .said_length = length, .for_ever = for_ever};
+static bool passes(const char *said, size_t length) {
+    postgres_mock mock = {.said = said, .said_length = length};
     assert_true(postgres_mock_start(&mock));
     PGconn *conn = open_mock(&mock);
     assert_int_equal(send(PQsocket(conn), "", 1, 0), 1);
@@ -117,7 +119,7 @@ static bool passes(const char *said, size_t length, bool for_ever) {
 
 static bool passes_message(char type, const void *body, size_t length) {
     char message[256];
-    return passes(message, postgres_mock_message(message, 0, type, body, length), false);
+    return passes(message, postgres_mock_message(message, 0, type, body, length));
 }
 
 static void notices_and_settings_may_come_unasked(void **unused) {
@@ -141,17 +143,81 @@ static void anything_else_closes_the_connection(void **unused) {
     assert_false(passes_message('Z', "T", 1));
     assert_false(passes_message('1', "", 0));
     assert_false(passes_message('\x7f', "", 0));
-    assert_false(passes("\xff\xff\xff\xff\xff\xff\xff\xff", 8, false));
+    assert_false(passes("\xff\xff\xff\xff\xff\xff\xff\xff", 8));
+}
+
+/* There is always more to read. */
+static int poll_more(struct pollfd *fds, nfds_t count, int timeout) {
+    (void)count;
+    (void)timeout;
+    fds[0].revents = POLLIN;
+    return 1;
 }
 
 static void a_server_that_does_not_stop_talking_is_given_up(void **unused) {
     (void)unused;
+    PGconn *conn = open_over(true);
+    struct dbp_pg_calls calls = dbp_pg_libpq;
+    calls.poll = poll_more;
+    dbp_pg = &calls;
+    bool passed = look(conn);
+    dbp_pg = &dbp_pg_libpq;
+    assert_false(passed);
+    assert_true(look(conn));
+    shut(conn);
+}
+
+/* What a ping makes of a server that answers like that. */
+static uint32_t ping_flags(const char *said, size_t length, bool for_ever) {
+    postgres_mock mock = {.said = said, .said_length = length, .for_ever = for_ever};
+    assert_true(postgres_mock_start(&mock));
+    PGconn *conn = open_mock(&mock);
+    dbpool_error err = {0};
+    check_error(driver->ping(NULL, conn, dbp_clock_now() + 200 * (int64_t)DBP_NS_PER_MS, &err), &err, DBPOOL_EDISCONNECT);
+    shut(conn);
+    postgres_mock_stop(&mock);
+    return err.flags;
+}
+
+static void a_ping_is_not_held_by_talk(void **unused) {
+    (void)unused;
     static const char notice[] = "SNOTICE\0VNOTICE\0C00000\0Mhello\0";
     static char many[16384];
+    char copy[16];
     size_t length = 0;
     while (length + 256 < sizeof many)
         length = postgres_mock_message(many, length, 'N', notice, sizeof notice);
-    assert_false(passes(many, length, true));
+    assert_true(ping_flags(many, length, true) & DBPOOL_ERROR_TIMED_OUT);
+    /* A COPY that nobody began, of which libpq would give results for ever. */
+    assert_true(ping_flags(copy, postgres_mock_message(copy, 0, 'G', "\0\0\0", 3), false) & DBPOOL_ERROR_CONNECTION_LOST);
+}
+
+static void a_primary_that_became_a_standby_condemns_the_pool(void **unused) {
+    (void)unused;
+    static const char error[] = "SERROR\0VERROR\0C25006\0Mcannot execute INSERT in a read-only transaction\0";
+    char said[256];
+    size_t length = postgres_mock_message(said, 0, 'S', "in_hot_standby\0on", 18);
+    length = postgres_mock_message(said, length, 'E', error, sizeof error);
+    length = postgres_mock_message(said, length, 'Z', "I", 1);
+    for (int wanted = 0; wanted < 2; wanted++) {
+        postgres_mock mock = {.said = said, .said_length = length};
+        dbpool_error err = {0};
+        assert_true(postgres_mock_start(&mock));
+        const dbpool_param params[] = {
+            {"user",                 "me"                      },
+            {"host",                 "127.0.0.1"               },
+            {"port",                 mock.port                 },
+            {"sslmode",              "disable"                 },
+            {"target_session_attrs", wanted ? "primary" : "any"}
+        };
+        PGconn *conn = open_params(params, COUNT(params), &err);
+        PGresult *result = PQexec(conn, "insert");
+        check_error(dbpool_postgresql_error(conn, result, &err), &err, wanted ? DBPOOL_EDISCONNECT : DBPOOL_EDRIVER);
+        assert_int_equal((err.flags & DBPOOL_ERROR_POOL_STALE) != 0, wanted);
+        PQclear(result);
+        shut(conn);
+        postgres_mock_stop(&mock);
+    }
 }
 
 static void nothing_is_printed(void **unused) {
@@ -279,6 +345,8 @@ static void tls_is_told_and_looked_through(void **unused) {
     assert_int_equal(driver->describe(NULL, conn, SOON, note_encryption, encryption, &err), DBPOOL_OK);
     assert_ptr_equal(strstr(encryption, "TLSv1"), encryption);
     flood(conn);
+    assert_int_equal(driver->ping(NULL, conn, SOON, &err), DBPOOL_OK);
+    flood(conn);
     assert_true(look(conn));
     assert_int_equal(number(conn, "select 1"), 1);
     assert_true(postgres_terminate(&server, conn));
@@ -335,6 +403,8 @@ int main(void) {
         cmocka_unit_test(notices_and_settings_may_come_unasked),
         cmocka_unit_test(anything_else_closes_the_connection),
         cmocka_unit_test(a_server_that_does_not_stop_talking_is_given_up),
+        cmocka_unit_test(a_ping_is_not_held_by_talk),
+        cmocka_unit_test(a_primary_that_became_a_standby_condemns_the_pool),
         cmocka_unit_test(nothing_is_printed),
         cmocka_unit_test(a_commit_that_fails_is_told),
         cmocka_unit_test(a_commit_of_a_failed_transaction_ends_it),

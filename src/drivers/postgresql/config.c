@@ -146,3 +146,10 @@ PGconn *dbp_pg_config_start(const struct dbp_pg_config *config, const dbpool_par
     dbp_memory_free(keys);
     return conn;
 }
+
+void dbp_pg_config_wipe(PQconninfoOption *options) {
+    for (const PQconninfoOption *o = options; o && o->keyword; o++)
+        if (o->val && o->dispchar[0] == '*')
+            explicit_bzero(o->val, strlen(o->val));
+    dbp_pg->PQconninfoFree(options);
+}

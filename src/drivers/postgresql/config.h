@@ -33,4 +33,7 @@ const char *dbp_pg_config_value(const struct dbp_pg_config *config, const char *
  * means that the argument is not given. NULL when there is no memory. Does not block, if every host is an address or a socket. */
 PGconn *dbp_pg_config_start(const struct dbp_pg_config *config, const dbpool_param *instead, size_t instead_count);
 
+/* PQconninfoFree for options that may hold secrets: overwrites them first. NULL does nothing. */
+void dbp_pg_config_wipe(PQconninfoOption *options);
+
 #endif

@@ -102,7 +102,7 @@ static bool was_demoted(const PGconn *conn) {
     for (const PQconninfoOption *o = options; o && o->keyword; o++)
         if (strcmp(o->keyword, "target_session_attrs") == 0 && o->val)
             wanted = strcmp(o->val, "read-write") == 0 || strcmp(o->val, "primary") == 0;
-    dbp_pg->PQconninfoFree(options);
+    dbp_pg_config_wipe(options);
     return wanted;
 }
 
@@ -118,9 +118,10 @@ static uint32_t flags_of(const PGconn *conn, const PGresult *result, const char 
     return flags;
 }
 
-dbpool_status dbp_pg_error(const PGconn *conn, const PGresult *result, const char *action, dbpool_error *err) {
+dbpool_status dbp_pg_error(const PGconn *conn, const PGresult *result, const char *heard, const char *action, dbpool_error *err) {
     char sqlstate[6] = "";
-    snprintf(sqlstate, sizeof sqlstate, "%s", field(result, PG_DIAG_SQLSTATE));
+    const char *own = field(result, PG_DIAG_SQLSTATE);
+    snprintf(sqlstate, sizeof sqlstate, "%s", *own ? own : heard);
     uint32_t flags = flags_of(conn, result, sqlstate);
     dbpool_status status = flags & DBPOOL_ERROR_CONNECTION_LOST ? DBPOOL_EDISCONNECT : DBPOOL_EDRIVER;
     const char *text = field(result, PG_DIAG_MESSAGE_PRIMARY);
@@ -160,5 +161,5 @@ dbpool_status dbp_pg_late(const char *action, dbpool_error *err) {
 }
 
 dbpool_status dbpool_postgresql_error(const PGconn *native, const PGresult *result, dbpool_error *err) {
-    return dbp_pg_error(native, result, "run statement", err);
+    return dbp_pg_error(native, result, "", "run statement", err);
 }

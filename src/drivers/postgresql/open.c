@@ -55,12 +55,6 @@ static bool copy_route(const PQconninfoOption *options, struct dbp_pg_route *rou
     return true;
 }
 
-static void wipe_secrets(PQconninfoOption *options) {
-    for (; options->keyword; options++)
-        if (options->val && options->dispchar[0] == '*')
-            explicit_bzero(options->val, strlen(options->val));
-}
-
 /* Fills `route` with what libpq makes of the arguments, the environment, the service file and its defaults. libpq tells that only of a connection, so it is given
  * a channel_binding that it refuses after it has put everything together and before it begins to connect. Blocks only for a service that stands in LDAP. */
 static dbpool_status learn_route(const struct dbp_pg_config *config, struct dbp_pg_route *route, dbpool_error *err) {
@@ -75,9 +69,7 @@ static dbpool_status learn_route(const struct dbp_pg_config *config, struct dbp_
         status = dbp_error_nomem(err, action);
     else if (!route->port)
         status = dbp_pg_open_error(conn, config, err); /* it stopped before that, at a service that there is not */
-    if (options)
-        wipe_secrets(options);
-    dbp_pg->PQconninfoFree(options);
+    dbp_pg_config_wipe(options);
     dbp_pg->PQfinish(conn);
     return status;
 }

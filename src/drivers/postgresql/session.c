@@ -6,64 +6,37 @@
  */
 #include "drivers/postgresql/session.h"
 
-#include <string.h>
-
 #include "base/error.h"
 #include "drivers/postgresql/error.h"
 #include "drivers/postgresql/exchange.h"
-#include "os/atomic.h"
+#include "drivers/postgresql/notices.h"
 
 /* How often the look reads before it gives a connection up that does not stop talking: some 8 kB each. */
 #define READS_MOST 1024
 
-/* ---- Notices ------------------------------------------------------------------------------------------------------------------ */
-
-static void ignore_text(void *arg, const char *message) {
-    (void)arg;
-    (void)message;
-}
-
-/* Notices and warnings have an SQLSTATE and are no error. Everything else that libpq reports here means that the server sent what nobody asked for: an error
- * on its way out, or messages that libpq dropped, of which it makes notices without SQLSTATE. */
-static void watch(void *arg, const PGresult *notice) {
-    const char *severity = dbp_pg->PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
-    const char *sqlstate = dbp_pg->PQresultErrorField(notice, PG_DIAG_SQLSTATE);
-    bool error = severity && (strcmp(severity, "ERROR") == 0 || strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
-    if (arg && (error || !sqlstate))
-        *(bool *)arg = true;
-}
-
-/* libpq's own receiver, which calls the notice processor; it is told only of a connection where no other has been set. 0: not known yet. */
-static dbp_atomic_u64 usual_receiver;
-
-static PQnoticeReceiver receiver(void) {
-    uint64_t known = dbp_load_relaxed_u64(&usual_receiver);
-    return known ? (PQnoticeReceiver)(uintptr_t)known : watch;
-}
+/* ---- State -------------------------------------------------------------------------------------------------------------------- */
 
 /* Takes in what libpq has read but not looked at, and drops notifications: they were for the last holder, or for nobody. False when there was something that nobody
  * had asked for. No system call. */
 static bool digest(PGconn *conn) {
-    bool unasked = false;
-    dbp_pg->PQsetNoticeReceiver(conn, watch, &unasked);
+    struct dbp_pg_heard heard = {0};
+    dbp_pg_notices_hear(conn, &heard);
     bool busy = dbp_pg->PQisBusy(conn);
     for (PGnotify *notify; (notify = dbp_pg->PQnotifies(conn));)
         dbp_pg->PQfreemem(notify);
-    dbp_pg->PQsetNoticeReceiver(conn, receiver(), NULL);
-    return !busy && !unasked;
+    dbp_pg_notices_silence(conn);
+    return !busy && !heard.unasked;
 }
 
-/* ---- State -------------------------------------------------------------------------------------------------------------------- */
-
 void dbp_pg_session_begin(PGconn *conn) {
-    dbp_store_relaxed_u64(&usual_receiver, (uint64_t)(uintptr_t)dbp_pg->PQsetNoticeReceiver(conn, NULL, NULL));
-    dbp_pg->PQsetNoticeProcessor(conn, ignore_text, NULL);
+    dbp_pg_notices_learn(conn);
+    dbp_pg_notices_silence(conn);
     dbp_pg->PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);
 }
 
 /* Sets back what a holder can set in libpq without telling the server. */
 static void tidy(PGconn *conn) {
-    dbp_pg->PQsetNoticeProcessor(conn, ignore_text, NULL);
+    dbp_pg_notices_silence(conn);
     dbp_pg->PQsetErrorVerbosity(conn, PQERRORS_DEFAULT);
     dbp_pg->PQsetErrorContextVisibility(conn, PQSHOW_CONTEXT_ERRORS);
     dbp_pg->PQuntrace(conn);
@@ -101,7 +74,7 @@ bool dbp_pg_look(void *driver_arg, void *native) {
         int readable = peek(conn);
         if (readable == 0)
             return is_quiet(conn);
-        if (readable < 0 || !dbp_pg->PQconsumeInput(conn) || !digest(conn))
+        if (readable < 0 || !dbp_pg_read(conn) || !digest(conn))
             return false;
     }
     return false;
