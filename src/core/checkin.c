@@ -62,12 +62,6 @@ static dbpool_status reset(dbpool *pool, dbpool_record *record, void *native, db
 
 /* ---- Handles ---- */
 
-/* Leaves the record; true for the last one. One that finds itself alone can neither gain nor lose company: only a live handle makes
- * another. */
-static bool leave(dbpool_record *record) {
-    return dbp_load_acquire_u32(&record->handles) == 1 || dbp_sub_acq_rel_u32(&record->handles, 1) == 1;
-}
-
 static void unlink_locked(dbpool_record *record, dbpool_cell *cell) {
     dbpool_cell **link = &record->cell.next;
     while (*link && *link != cell)
@@ -85,6 +79,30 @@ static void end_cell(dbpool_record *record, dbpool_cell *cell) {
     unlink_locked(record, cell);
     dbp_mutex_unlock(&record->pool->mutex);
     dbp_cell_give_spare(cell);
+}
+
+/* Takes the caller's handle, which it has made ENDING, from the lease, and ends its cell; true when it is the last one: then it stays as it is, for
+ * the end of the lease. One that finds itself alone can neither gain nor lose company: only a live handle makes another. The cell is ended before the
+ * count falls: as soon as it has, the lease may end, and the record serve somebody else, or another pool. */
+static bool leave(dbpool_record *record, dbpool_cell *cell, uint32_t flags) {
+    if (dbp_load_acquire_u32(&record->handles) == 1)
+        return true;
+    dbpool *pool = record->pool;
+    bool own = cell == &record->cell;
+    dbp_pool_ref(pool);
+    dbp_mutex_lock(&pool->mutex);
+    bool last = dbp_load_acquire_u32(&record->handles) == 1;
+    if (!last) {
+        record->flags |= flags;
+        unlink_locked(record, cell);
+        dbp_cell_end(cell);
+        (void)dbp_sub_acq_rel_u32(&record->handles, 1);
+    }
+    dbp_mutex_unlock(&pool->mutex);
+    if (!last && !own)
+        dbp_cell_give_spare(cell);
+    dbp_pool_unref(pool);
+    return last;
 }
 
 /* Makes every other live handle of the lease stale. Those whose return is under way leave by themselves. */
@@ -188,10 +206,8 @@ static dbpool_status return_slow(dbpool_cell *cell, dbp_return_kind kind) {
         return DBPOOL_EFORK;
     if (!record)
         close_detached(cell, true, kind);
-    else if (leave(record))
+    else if (leave(record, cell, 0))
         dbp_lease_return(record, cell, kind);
-    else
-        end_cell(record, cell);
     return DBPOOL_OK;
 }
 
@@ -267,14 +283,9 @@ dbpool_status dbpool_checkout_nested(dbpool_conn conn, dbpool_conn *conn_out, db
 /* The caller has claimed the handle of a record. */
 static void invalidate_lease(dbpool_record *record, dbpool_cell *cell, const dbpool_error *reason) {
     kill_others(record, cell);
-    if (dbp_load_acquire_u32(&record->handles) != 1) {
-        /* Another handle's return is under way: whoever leaves last closes the connection. Released by the step out. */
-        record->flags |= DBP_RECORD_KILLED;
-        if (!leave(record)) {
-            end_cell(record, cell);
-            return;
-        }
-    }
+    /* Another handle's return may be under way: whoever leaves last closes the connection. */
+    if (!leave(record, cell, DBP_RECORD_KILLED))
+        return;
     dbp_record_invalidate(record, reason);
     dbp_record_enter(record, DBP_RECORD_LEASED);
     dbp_lease_return(record, cell, DBP_RETURN_RESET);
@@ -287,11 +298,16 @@ static bool has_connection(dbpool_conn conn) {
 }
 
 dbpool_status dbpool_invalidate(dbpool_conn *conn, const dbpool_error *reason) {
-    if (!conn || !has_connection(*conn) || !dbp_cell_claim(*conn))
+    if (!conn || !dbp_cell_claim(*conn))
         return stale(conn);
     dbpool_cell *cell = conn->cell;
-    *conn = DBPOOL_CONN_NONE;
     dbpool_record *record = cell->record;
+    /* Looked at now that nobody else can close it. */
+    if (record && !record->native) {
+        dbp_cell_unpin(*conn); /* back to LIVE */
+        return DBPOOL_ESTALE;
+    }
+    *conn = DBPOOL_CONN_NONE;
     if (is_inherited(record ? record->pool : cell->detached->pool))
         return DBPOOL_EFORK;
     if (record)
@@ -315,7 +331,10 @@ dbpool_status dbpool_invalidate_soft(dbpool_conn conn, const dbpool_error *reaso
     else
         dbp_log(pool, DBPOOL_LOG_INFO, "Soft invalidate connection %p", record->native);
     dbp_pool_tell(pool, DBPOOL_ON_SOFT_INVALIDATE, record, record->native, reason);
+    /* Under the mutex, since another handle's holder may be doing the same. */
+    dbp_mutex_lock(&pool->mutex);
     record->flags |= DBP_RECORD_SOFT;
+    dbp_mutex_unlock(&pool->mutex);
     return DBPOOL_OK;
 }
 
