@@ -176,7 +176,7 @@ static void a_lock_ends_a_commit_after_the_lock_wait(void **state) {
 
 static void a_locked_database_lives(void **state) {
     (void)state;
-    void *arg = configured(path, NULL, NULL);
+    void *arg = configured(path, "busy_timeout", "none"); /* a wait would never end */
     sqlite3 *db = opened(arg), *blocker = blocked_by("begin exclusive");
     dbpool_error err = {0};
     check(driver->ping(arg, db, INT64_MAX, &err), &err);
@@ -198,9 +198,8 @@ static void work_past_the_deadline_is_interrupted(void **state) {
     driver->release(arg);
 }
 
-static void a_full_reset_gives_up_an_exclusive_lock(void **state) {
-    (void)state;
-    void *arg = configured(path, NULL, NULL);
+static void check_exclusive_lock(const char *journal_mode) {
+    void *arg = configured(path, "journal_mode", journal_mode);
     sqlite3 *db = opened(arg);
     assert_true(run(db, "pragma locking_mode=exclusive; insert into numbers values (1); delete from numbers"));
     assert_false(run_elsewhere("select * from numbers"));
@@ -208,6 +207,12 @@ static void a_full_reset_gives_up_an_exclusive_lock(void **state) {
     assert_true(run_elsewhere("begin exclusive; commit"));
     closed(arg, db);
     driver->release(arg);
+}
+
+static void a_full_reset_gives_up_an_exclusive_lock(void **state) {
+    (void)state;
+    check_exclusive_lock("wal");
+    check_exclusive_lock("delete");
 }
 
 /* ---- Settings and paths ---------------------------------------------------------------------------------------------------------- */

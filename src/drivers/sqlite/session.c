@@ -173,8 +173,8 @@ void dbp_sqlite_release(void *driver_arg) {
 
 /* ---- What a session is like ------------------------------------------------------------------------------------------------------ */
 
-/* The settings that belong to a connection and not to the file, each written as it is read. (The lock wait is one too, and set
- * after each work of the pool.) */
+/* The settings that belong to a connection and not to the file, each written as it is read. locking_mode comes first: an exclusive lock goes
+ * with the next read of the file, which max_page_count does. (The lock wait is a setting too; it is set after each work of the pool.) */
 static const char *const pragmas[] = {
     "locking_mode",
     "query_only",
@@ -399,8 +399,5 @@ dbpool_status dbp_sqlite_restore(sqlite3 *db, struct dbp_sqlite_config *config, 
         return dbp_error_set(err, DBPOOL_EDRIVER, "resetting fully: a setting cannot be undone");
     if (code == SQLITE_OK)
         code = drop_temporary(db);
-    /* A lock kept by locking_mode=exclusive goes with the next read. */
-    if (code == SQLITE_OK)
-        code = dbp_sqlite_query(db, "pragma main.schema_version", NULL, 0);
     return code == SQLITE_OK ? DBPOOL_OK : dbp_sqlite_fail(db, code, guard, "resetting fully", err);
 }
