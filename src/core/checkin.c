@@ -297,16 +297,20 @@ static bool has_connection(dbpool_conn conn) {
     return conn.cell->record ? conn.cell->record->native != NULL : conn.cell->detached != NULL;
 }
 
-dbpool_status dbpool_invalidate(dbpool_conn *conn, const dbpool_error *reason) {
-    if (!conn || !dbp_cell_claim(*conn))
-        return stale(conn);
+/* Claims a handle whose lease has a connection. That is looked at when nobody else can close it: before, another handle's holder might. */
+static bool claim_connection(dbpool_conn conn) {
+    if (!dbp_cell_claim(conn))
+        return false;
+    if (!conn.cell->record || conn.cell->record->native)
+        return true;
+    dbp_cell_unpin(conn); /* back to LIVE */
+    return false;
+}
+
+/* The caller has claimed the handle. */
+static dbpool_status invalidate_claimed(dbpool_conn *conn, const dbpool_error *reason) {
     dbpool_cell *cell = conn->cell;
     dbpool_record *record = cell->record;
-    /* Looked at now that nobody else can close it. */
-    if (record && !record->native) {
-        dbp_cell_unpin(*conn); /* back to LIVE */
-        return DBPOOL_ESTALE;
-    }
     *conn = DBPOOL_CONN_NONE;
     if (is_inherited(record ? record->pool : cell->detached->pool))
         return DBPOOL_EFORK;
@@ -317,10 +321,16 @@ dbpool_status dbpool_invalidate(dbpool_conn *conn, const dbpool_error *reason) {
     return DBPOOL_OK;
 }
 
+dbpool_status dbpool_invalidate(dbpool_conn *conn, const dbpool_error *reason) {
+    return conn && claim_connection(*conn) ? invalidate_claimed(conn, reason) : stale(conn);
+}
+
 dbpool_status dbpool_invalidate_soft(dbpool_conn conn, const dbpool_error *reason) {
     if (!has_connection(conn))
         return DBPOOL_ESTALE;
     dbpool_record *record = conn.cell->record;
+    if (is_inherited(record ? record->pool : conn.cell->detached->pool))
+        return DBPOOL_EFORK;
     if (!record)
         return DBPOOL_OK;
     dbpool *pool = record->pool;
@@ -343,15 +353,17 @@ dbpool_status dbpool_invalidate_pool(dbpool *pool, dbpool_conn *conn, const dbpo
         return DBPOOL_EINVAL;
     if (is_inherited(pool))
         return DBPOOL_EFORK;
-    bool given = conn && has_connection(*conn);
+    bool given = conn && claim_connection(*conn);
     dbpool_record *record = given ? conn->cell->record : NULL;
     dbp_pool_condemn(pool, record && record->pool == pool ? record : NULL);
-    return given ? dbpool_invalidate(conn, reason) : DBPOOL_OK;
+    return given ? invalidate_claimed(conn, reason) : DBPOOL_OK;
 }
 
 dbpool_status dbpool_record_invalidate(dbpool_record *record, const dbpool_error *reason) {
     if (!record)
         return DBPOOL_EINVAL;
+    if (is_inherited(record->pool))
+        return DBPOOL_EFORK;
     dbp_record_state state = (dbp_record_state)dbp_load_relaxed_u32(&record->state);
     if (state != DBP_RECORD_LEASED && state != DBP_RECORD_RESETTING)
         return DBPOOL_EBUSY;

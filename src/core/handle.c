@@ -18,18 +18,19 @@ struct view {
     dbpool_record *record;
     dbp_detached *detached;
     void *native;
+    dbpool_status absent; /* why there is nothing to see */
 };
 
 static struct view look_through(dbpool_conn conn) {
-    struct view view = {0};
+    struct view view = {.absent = DBPOOL_ESTALE};
     if (!dbp_cell_readable(conn))
         return view;
     dbpool_record *record = conn.cell->record;
     dbp_detached *detached = conn.cell->detached;
     dbpool *pool = record ? record->pool : detached->pool;
-    if (pool->fork_count != dbp_fork_count)
-        return view;
-    return (struct view){pool, record, record ? NULL : detached, record ? record->native : detached->native};
+    if (dbp_pool_is_inherited(pool))
+        return (struct view){.absent = DBPOOL_EFORK};
+    return (struct view){pool, record, record ? NULL : detached, record ? record->native : detached->native, DBPOOL_ESTALE};
 }
 
 void *dbpool_native(dbpool_conn conn) { return look_through(conn).native; }
@@ -47,7 +48,7 @@ dbpool_record *dbpool_record_of(dbpool_conn conn) { return look_through(conn).re
 
 static dbpool_status extras_of(const struct view *view, dbp_extras **extras_out) {
     if (!view->pool)
-        return DBPOOL_ESTALE;
+        return view->absent;
     if (view->detached && !view->detached->extras)
         view->detached->extras = dbp_memory_alloc(sizeof *view->detached->extras);
     *extras_out = view->record ? dbp_record_extras(view->record) : view->detached->extras;
@@ -76,7 +77,7 @@ void *dbpool_get_info(dbpool_conn conn, dbpool_scope scope, const char *key) {
 dbpool_status dbpool_on_checkin(dbpool_conn conn, void (*fn)(void *native, void *arg), void *arg) {
     struct view view = look_through(conn);
     if (!view.pool)
-        return DBPOOL_ESTALE;
+        return view.absent;
     return view.record ? dbpool_record_on_checkin(view.record, fn, arg) : DBPOOL_EUNSUPPORTED;
 }
 
@@ -98,7 +99,8 @@ dbpool_status dbpool_describe(dbpool_conn conn, int64_t timeout_ms, void (*row)(
                               dbpool_error *err) {
     struct view view = look_through(conn);
     if (!view.native)
-        return dbp_error_set(err, DBPOOL_ESTALE, "describe server: This connection is closed");
+        return view.absent == DBPOOL_EFORK ? dbp_error_set(err, DBPOOL_EFORK, "describe server: the lease belongs to the parent process")
+                                           : dbp_error_set(err, DBPOOL_ESTALE, "describe server: This connection is closed");
     if (!row)
         return dbp_error_set(err, DBPOOL_EINVAL, "describe server: row is NULL");
     if (!view.pool->driver->describe)

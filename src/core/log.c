@@ -60,6 +60,8 @@ dbpool_status dbpool_log_to(dbpool_log_fn sink, void *arg, dbpool_log_level leve
 dbpool_status dbpool_set_log_level(dbpool *pool, int32_t level) {
     if (!pool || level < -1 || level > DBPOOL_LOG_DEBUG)
         return DBPOOL_EINVAL;
+    if (dbp_pool_is_inherited(pool))
+        return DBPOOL_EFORK;
     dbp_mutex_lock(&pool->mutex);
     pool->own_log_level = level;
     dbp_mutex_unlock(&pool->mutex);

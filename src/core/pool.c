@@ -243,6 +243,8 @@ dbpool_status dbpool_open_creator(const char *scheme, const dbpool_creator *crea
 dbpool_status dbpool_set_creator(dbpool *pool, const dbpool_creator *creator, dbpool_error *err) {
     if (!pool)
         return dbp_error_set(err, DBPOOL_EINVAL, "set creator: pool is NULL");
+    if (dbp_pool_is_inherited(pool))
+        return dbp_error_set(err, DBPOOL_EFORK, "set creator: the pool belongs to the parent process");
     dbpool_status status = check_creator(creator, err);
     if (status != DBPOOL_OK)
         return status;
@@ -255,6 +257,8 @@ dbpool_status dbpool_set_creator(dbpool *pool, const dbpool_creator *creator, db
 dbpool_status dbpool_recreate(dbpool *pool, dbpool **pool_out, dbpool_error *err) {
     if (!pool || !pool_out)
         return dbp_error_set(err, DBPOOL_EINVAL, "recreate pool: an argument is NULL");
+    if (dbp_pool_is_inherited(pool))
+        return dbp_error_set(err, DBPOOL_EFORK, "recreate pool: it belongs to the parent process; open one after the fork");
     dbp_mutex_lock(&pool->mutex);
     dbpool_config config = pool->config;
     dbpool_creator creator = pool->creator;
@@ -309,6 +313,8 @@ void dbp_pool_refresh(dbpool *pool) {
 static dbpool_status change_listeners(dbpool *pool, dbpool_event_kind kind, dbpool_listener_fn fn, void *arg, bool add) {
     if (!pool || !fn || (unsigned)kind >= DBPOOL_EVENT_COUNT)
         return DBPOOL_EINVAL;
+    if (dbp_pool_is_inherited(pool))
+        return DBPOOL_EFORK;
     dbpool_listener listener = {kind, fn, arg};
     dbp_mutex_lock(&pool->mutex);
     bool done = add ? dbp_events_add_locked(&pool->events, &listener) : dbp_events_remove_locked(&pool->events, &listener);

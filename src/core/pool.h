@@ -14,6 +14,7 @@
 #include "core/events.h"
 #include "core/lend.h"
 #include "core/record.h"
+#include "os/thread.h"
 
 /* What a checkout or checkin cannot skip. */
 #define DBP_CHECK_LOOK 1u     /* the driver has a look */
@@ -88,6 +89,9 @@ static inline bool dbp_pool_has_disposed(const dbpool *pool, const dbpool_record
 }
 
 static inline void dbp_pool_count(dbpool *pool, dbp_counter counter) { (void)dbp_add_relaxed_u64(&pool->counters[counter], 1); }
+
+/* Whether it is the parent's of this process: then its locks may be held by threads that are not here, and its connections are not ours. */
+static inline bool dbp_pool_is_inherited(const dbpool *pool) { return __builtin_expect(pool->fork_count != dbp_fork_count, 0); }
 
 static inline void dbp_pool_ref(dbpool *pool) { (void)dbp_add_relaxed_u32(&pool->references, 1); }
 void dbp_pool_unref(dbpool *pool);

@@ -117,6 +117,8 @@ static void add_lending(dbpool *pool, dbpool_stats *stats) {
 dbpool_status dbpool_get_stats(dbpool *pool, dbpool_stats *out) {
     if (!pool || !out || out->struct_size < offsetof(dbpool_stats, open) || out->struct_size > 4096)
         return DBPOOL_EINVAL;
+    if (dbp_pool_is_inherited(pool))
+        return DBPOOL_EFORK;
     dbpool_stats stats = {.struct_size = out->struct_size};
     dbp_mutex_lock(&pool->mutex);
     stats.size = pool->config.size;
@@ -149,6 +151,8 @@ static void describe_lease(const dbpool_record *record, int64_t now, dbpool_leas
 dbpool_status dbpool_leases(dbpool *pool, dbpool_lease *leases, size_t capacity, size_t *count_out) {
     if (!pool || !count_out || (capacity > 0 && !leases))
         return DBPOOL_EINVAL;
+    if (dbp_pool_is_inherited(pool))
+        return DBPOOL_EFORK;
     uint32_t created = dbp_lend_created(&pool->lend);
     int64_t now = dbp_clock_now();
     *count_out = 0;
