@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static void fill(dbpool_error *err, dbpool_status status, uint32_t flags, int32_t native_code, const char *format, va_list args) {
+__attribute__((format(printf, 5, 0))) static void fill(dbpool_error *err, dbpool_status status, uint32_t flags, int32_t native_code,
+                                                       const char *format, va_list args) {
     if (!err)
         return;
     /* The arguments may point into `err` itself: format before anything is cleared. */

@@ -22,7 +22,7 @@ uint32_t dbp_cpu_current_slow(void);
 
 /* A number that is the same for callers on the same processor, mostly. */
 static inline uint32_t dbp_cpu_current(void) {
-#if DBP_HAVE_RSEQ
+#if defined(DBP_HAVE_RSEQ)
     /* glibc registers the area for each thread and the kernel keeps cpu_id current; below 0 it is not registered (valgrind, old kernels).
      * */
     const char *area = (const char *)__builtin_thread_pointer() + __rseq_offset;
