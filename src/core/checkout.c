@@ -177,7 +177,12 @@ static dbpool_status prepare(dbpool *pool, dbpool_record *record, dbp_waiter *wa
     return hand_over(record, conn_out);
 }
 
-static dbpool_status refuse_broken(dbpool_error *err) {
+/* What the fast path took is never lent, and must not keep the pool from ending. */
+static dbpool_status refuse_broken(dbpool *pool, dbpool_record *record, dbpool_error *err) {
+    if (record) {
+        dbp_record_close(record);
+        dbp_queue_give_empty(pool, record);
+    }
     return dbp_error_set(err, DBPOOL_EBUG, "checkout: the pool found itself in an impossible state and lends no more");
 }
 
@@ -189,7 +194,7 @@ static dbpool_status checkout_slow(dbpool *pool, dbpool_record *record, int64_t 
     if (record)
         record->flags &= ~DBP_RECORD_FRESH; /* opened for somebody else */
     if (dbp_load_relaxed_u32(&pool->checkout_checks) & DBP_CHECK_BROKEN)
-        status = refuse_broken(err);
+        status = refuse_broken(pool, record, err);
     else if (!record)
         status = dbp_queue_take(pool, &waiter, &record, err);
     if (status == DBPOOL_OK)

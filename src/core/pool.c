@@ -386,6 +386,8 @@ dbpool_status dbpool_resize(dbpool *pool, int32_t size, int32_t max_overflow, db
         return dbp_error_set(err, DBPOOL_EINVAL, "resize pool: pool is NULL");
     if (pool->fork_count != dbp_fork_count)
         return dbp_error_set(err, DBPOOL_EFORK, "resize pool: it belongs to the parent process");
+    if (dbp_load_seq_cst_u32(&pool->lend.gate) & DBP_GATE_CLOSED)
+        return dbp_error_set(err, DBPOOL_ECLOSED, "resize pool: it is closed");
     dbp_mutex_lock(&pool->mutex);
     dbpool_config wanted = pool->config;
     wanted.size = size;
