@@ -329,6 +329,8 @@ dbpool_status dbpool_invalidate_soft(dbpool_conn conn, const dbpool_error *reaso
     if (!has_connection(conn))
         return DBPOOL_ESTALE;
     dbpool_record *record = conn.cell->record;
+    if (is_inherited(record ? record->pool : conn.cell->detached->pool))
+        return DBPOOL_EFORK;
     if (!record)
         return DBPOOL_OK;
     dbpool *pool = record->pool;
@@ -360,6 +362,8 @@ dbpool_status dbpool_invalidate_pool(dbpool *pool, dbpool_conn *conn, const dbpo
 dbpool_status dbpool_record_invalidate(dbpool_record *record, const dbpool_error *reason) {
     if (!record)
         return DBPOOL_EINVAL;
+    if (is_inherited(record->pool))
+        return DBPOOL_EFORK;
     dbp_record_state state = (dbp_record_state)dbp_load_relaxed_u32(&record->state);
     if (state != DBP_RECORD_LEASED && state != DBP_RECORD_RESETTING)
         return DBPOOL_EBUSY;
