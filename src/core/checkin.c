@@ -416,6 +416,16 @@ static dbpool_status detach_record(dbpool_record *record, dbpool_conn *conn, dbp
     return DBPOOL_OK;
 }
 
+/* Claims a handle that has no company. */
+static dbpool_status claim_alone(dbpool_record *record, dbpool_conn conn, dbpool_error *err) {
+    if (!dbp_cell_claim(conn))
+        return dbp_error_set(err, DBPOOL_ESTALE, "detach: This connection is closed");
+    if (dbp_load_acquire_u32(&record->handles) == 1)
+        return DBPOOL_OK;
+    dbp_cell_unpin(conn); /* back to LIVE */
+    return dbp_error_set(err, DBPOOL_EBUSY, "detach: other handles to the same lease are out");
+}
+
 dbpool_status dbpool_detach(dbpool_conn *conn, dbpool_error *err) {
     if (!conn || !has_connection(*conn))
         return dbp_error_set(err, conn ? DBPOOL_ESTALE : DBPOOL_EINVAL, "detach: %s", conn ? "This connection is closed" : "conn is NULL");
@@ -425,20 +435,14 @@ dbpool_status dbpool_detach(dbpool_conn *conn, dbpool_error *err) {
     if (is_inherited(record->pool))
         return dbp_error_set(err, DBPOOL_EFORK, "detach: the lease belongs to the parent process");
     dbp_detached *detached = make_detached(record);
-    dbpool_cell *spare = dbp_cell_take_spare();
-    dbpool_status status = detached && spare ? DBPOOL_OK : dbp_error_nomem(err, "detach");
-    if (status == DBPOOL_OK && !dbp_cell_claim(*conn))
-        status = dbp_error_set(err, DBPOOL_ESTALE, "detach: This connection is closed");
-    else if (status == DBPOOL_OK && dbp_load_acquire_u32(&record->handles) != 1) {
-        dbp_cell_unpin(*conn); /* back to LIVE */
-        status = dbp_error_set(err, DBPOOL_EBUSY, "detach: other handles to the same lease are out");
-    }
-    if (status == DBPOOL_OK)
+    dbpool_cell *spare = detached ? dbp_cell_take_spare() : NULL;
+    dbpool_status status = spare ? claim_alone(record, *conn, err) : dbp_error_nomem(err, "detach");
+    if (spare && status == DBPOOL_OK)
         return detach_record(record, conn, detached, spare);
     if (spare)
         dbp_cell_give_spare(spare);
     if (detached)
-        dbp_memory_free(detached->extras);
+        dbp_extras_free(detached->extras);
     dbp_memory_free(detached);
     return status;
 }

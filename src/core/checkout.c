@@ -197,7 +197,7 @@ static dbpool_status checkout_slow(dbpool *pool, dbpool_record *record, int64_t 
         status = refuse_broken(pool, record, err);
     else if (!record)
         status = dbp_queue_take(pool, &waiter, &record, err);
-    if (status == DBPOOL_OK)
+    if (status == DBPOOL_OK && record)
         status = prepare(pool, record, &waiter, conn_out, err);
     dbp_pool_unref(pool);
     return status;

@@ -156,16 +156,14 @@ dbpool_status dbp_queue_take(dbpool *pool, dbp_waiter *waiter, dbpool_record **r
             return refused(pool, waiter, result, err);
         dbpool_record *record = dbp_record_of_slot(waiter->slot);
         record->pool = pool;
-        *record_out = record;
-        if (record->native) {
-            if (record != own)
-                record->flags &= ~DBP_RECORD_FRESH;
-            return DBPOOL_OK;
-        }
-        if (may_race(pool, waiter) && open_elsewhere(pool, waiter, record)) {
+        if (record->native && record != own)
+            record->flags &= ~DBP_RECORD_FRESH;
+        if (!record->native && may_race(pool, waiter) && open_elsewhere(pool, waiter, record)) {
             own = record;
             continue;
         }
-        return open_here(pool, record, opening_deadline(waiter), err);
+        dbpool_status status = record->native ? DBPOOL_OK : open_here(pool, record, opening_deadline(waiter), err);
+        *record_out = status == DBPOOL_OK ? record : NULL;
+        return status;
     }
 }
