@@ -126,6 +126,20 @@ static void a_host_that_never_answers_leaves_time_for_the_next(void **unused) {
     postgres_mock_stop(&silent);
 }
 
+static void each_host_gets_its_share_of_the_time(void **unused) {
+    (void)unused;
+    postgres_mock silent = {.silent = true};
+    dbpool_error err = {0};
+    char ports[32];
+    assert_true(postgres_mock_start(&silent));
+    snprintf(ports, sizeof ports, "%s,%s", silent.port, server.port);
+    int64_t deadline = dbp_clock_now() + 4000 * (int64_t)DBP_NS_PER_MS;
+    PGconn *conn = open_hosts("127.0.0.1,127.0.0.1", ports, "options", "", deadline, &err);
+    assert_non_null(conn);
+    shut(conn);
+    postgres_mock_stop(&silent);
+}
+
 static void dead_hosts_are_passed_over(void **unused) {
     (void)unused;
     dbpool_error err = {0};
@@ -287,6 +301,64 @@ static void names_that_are_not_found_are_not_repeated(void **unused) {
     use_resolver(NULL);
 }
 
+static void a_host_address_needs_no_lookup(void **unused) {
+    (void)unused;
+    dbpool_error err = {0};
+    use_resolver(find_nothing);
+    PGconn *conn = open_hosts("no.example", server.port, "hostaddr", "127.0.0.1", SOON, &err);
+    assert_non_null(conn);
+    assert_string_equal(PQhost(conn), "no.example");
+    shut(conn);
+    assert_null(open_hosts("no.example", server.port, "hostaddr", "127.0.0.1,127.0.0.2", SOON, &err));
+    use_resolver(NULL);
+}
+
+/* ---- Helper threads ------------------------------------------------------------------------------------------------------------- */
+
+/* The caller's time is up as soon as the helper has its connection. */
+static bool time_out_when_asked(dbp_atomic_u32 *word, uint32_t expected, int64_t deadline_ns) {
+    (void)word;
+    (void)expected;
+    (void)deadline_ns;
+    while (!dbp_load_acquire_u32(&asked))
+        dbp_thread_yield();
+    return false;
+}
+
+/* The last step of the handshake takes until the test lets it go. */
+static PostgresPollingStatusType finish_late(PGconn *conn) {
+    PostgresPollingStatusType status = PQconnectPoll(conn);
+    if (status == PGRES_POLLING_OK)
+        dbp_store_release_u32(&asked, 1);
+    while (status == PGRES_POLLING_OK && dbp_load_acquire_u32(&held))
+        dbp_thread_yield();
+    return status;
+}
+
+static void a_connection_that_comes_too_late_is_closed(void **unused) {
+    (void)unused;
+    dbpool_param params[POSTGRES_SERVER_PARAMS];
+    dbpool_error err = {0};
+    void *native = NULL;
+    int files = open_files();
+    postgres_server_params(&server, true, params);
+    struct dbp_pg_config *config = configure(params, COUNT(params));
+    use_resolver(NULL);
+    calls.PQconnectPoll = finish_late;
+    dbp_store_release_u32(&asked, 0);
+    hold(true);
+    dbp_wait_hook = time_out_when_asked;
+    check_error(driver->open(config, SOON, &native, &err), &err, DBPOOL_ECONNECT);
+    assert_true(err.flags & DBPOOL_ERROR_TIMED_OUT);
+    assert_null(native);
+    hold(false);
+    await_helpers(config);
+    dbp_wait_hook = NULL;
+    driver->release(config);
+    use_resolver(NULL);
+    assert_int_equal(open_files(), files);
+}
+
 static bool no_thread(void) { return false; }
 
 static void an_opening_without_a_helper_thread_is_refused(void **unused) {
@@ -373,11 +445,14 @@ int main(void) {
         cmocka_unit_test(open_keeps_its_deadline_with_a_stopped_server),
         cmocka_unit_test(connect_timeout_is_kept_without_a_deadline),
         cmocka_unit_test(a_host_that_never_answers_leaves_time_for_the_next),
+        cmocka_unit_test(each_host_gets_its_share_of_the_time),
         cmocka_unit_test(dead_hosts_are_passed_over),
         cmocka_unit_test(target_session_attrs_is_kept_over_the_whole_list),
         cmocka_unit_test(slow_name_resolution_keeps_the_deadline),
         cmocka_unit_test(each_address_of_a_name_is_tried),
         cmocka_unit_test(names_that_are_not_found_are_not_repeated),
+        cmocka_unit_test(a_host_address_needs_no_lookup),
+        cmocka_unit_test(a_connection_that_comes_too_late_is_closed),
         cmocka_unit_test(an_opening_without_a_helper_thread_is_refused),
         cmocka_unit_test(wrong_arguments_show_nothing_of_themselves),
         cmocka_unit_test(a_refused_login_is_told_with_its_sqlstate),
