@@ -4,6 +4,7 @@
 #include "base/parse.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 dbp_buffer dbp_buffer_init(char *memory, size_t size) {
@@ -24,12 +25,17 @@ void dbp_buffer_format(dbp_buffer *buffer, const char *format, ...) {
         buffer->length += (size_t)length;
 }
 
+/* Those of ASCII, and the second set, U+0080 to U+009F, which terminals obey as well. */
+static bool is_control(const char *text) {
+    unsigned char first = (unsigned char)text[0], second = (unsigned char)text[1];
+    return first < 0x20 || first == 0x7F || (first == 0xC2 && second < 0xA0);
+}
+
 void dbp_buffer_escape(dbp_buffer *buffer, const char *text) {
     while (*text) {
         size_t length = dbp_parse_utf8(text);
-        unsigned char byte = (unsigned char)*text;
-        if (length == 0 || byte < 0x20 || byte == 0x7F) {
-            dbp_buffer_format(buffer, "\\x%02X", byte);
+        if (length == 0 || is_control(text)) {
+            dbp_buffer_format(buffer, "\\x%02X", (unsigned char)*text);
             text++;
         } else {
             dbp_buffer_format(buffer, "%.*s", (int)length, text);

@@ -23,9 +23,9 @@ int64_t dbp_deadline_after_ms(int64_t now, int64_t timeout_ms) {
 int dbp_deadline_left_ms(int64_t deadline_ns) {
     if (deadline_ns == DBP_NEVER)
         return -1;
-    int64_t left = deadline_ns - dbp_clock_now();
-    if (left <= 0)
+    int64_t now = dbp_clock_now();
+    if (deadline_ns <= now)
         return 0;
-    int64_t ms = (left + DBP_NS_PER_MS - 1) / DBP_NS_PER_MS;
+    int64_t left = deadline_ns - now, ms = left / DBP_NS_PER_MS + (left % DBP_NS_PER_MS != 0);
     return ms > INT_MAX ? INT_MAX : (int)ms;
 }
