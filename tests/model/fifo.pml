@@ -5,7 +5,7 @@
  *
  * Claims: those of overflow.pml; a caller gets the slot that has been idle longest (`order` notes each slot as it becomes idle, in
  * whatever place, and asserts that the first of them is the first to leave); the stack stays empty and W set.
- * Bound: 3 threads for ever, 2 slots, keep 1 or 2; 4 threads, 3 slots, without failures. Thread 0 never times out.
+ * Bound: 3 threads for ever, 2 slots, keep 1 or 2; 4 threads, each ONCE, 3 slots. Thread 0 never times out.
  */
 #define FIFO
 #ifndef NS

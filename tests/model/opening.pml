@@ -49,10 +49,7 @@ proctype thread(byte id)
        asked = 0;
        if
        :: atomic { s && !live[s] && (DELEGATE & ME) && !ALLBUSY -> delegate(s) }
-       :: use(s);
-#ifdef ONCE
-          break
-#endif
+       :: use(s); AGAIN
        fi
     :: !asked -> break
     od
