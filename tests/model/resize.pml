@@ -4,7 +4,8 @@
  *
  * Claims: those of overflow.pml; when nothing moves, places > limit only if all of them are lent out (then keep is 0), and at most
  * keep slots are idle. A place is never reserved beyond the limit.
- * Bound: 2 threads and one that resizes, for ever, or 3 threads, each ONCE, and one that resizes for ever; 2 slots; each (keep, limit) out of 1 <= limit <= 2, 0 <= keep <= limit.
+ * Bound: 2 threads and one that resizes, for ever, or 3 threads, each ONCE, and one that resizes for ever; 2 slots;
+ * each (keep, limit) out of 1 <= limit <= 2, 0 <= keep <= limit.
  */
 #define RESIZE
 #ifndef NP
