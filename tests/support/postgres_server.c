@@ -51,6 +51,7 @@ static pid_t spawn(const char *directory, int output, char *const arguments[]) {
     if (child != 0)
         return child;
     become_other_user();
+    signal(SIGPIPE, SIG_DFL);
     /* After the change of user, which would undo it. */
     prctl(PR_SET_PDEATHSIG, SIGQUIT);
     int null = open("/dev/null", O_RDWR);
@@ -108,19 +109,21 @@ static bool make_directory(postgres_server *server) {
     return mkdtemp(server->directory) && (!user || chown(server->directory, user->pw_uid, user->pw_gid) == 0);
 }
 
-static bool make_certificate(const postgres_server *server) {
+/* A server without one does without TLS. */
+static void make_certificate(const postgres_server *server) {
     char *const make[] = {"openssl", "req", "-x509",   "-newkey",         "rsa:2048", "-nodes",          "-subj", "/CN=localhost",
                           "-days",   "2",   "-keyout", "data/server.key", "-out",     "data/server.crt", NULL};
     char *const protect[] = {"chmod", "600", "data/server.key", NULL};
-    return run(server->directory, make) && run(server->directory, protect) && write_file(server, "data/postgresql.conf", "ssl = on\n");
+    if (run(server->directory, make) && run(server->directory, protect))
+        write_file(server, "data/postgresql.conf", "ssl = on\n");
 }
 
-static bool make_cluster(postgres_server *server, char *initdb) {
+static bool make_cluster(const postgres_server *server, char *initdb) {
     char *const arguments[] = {initdb, "-D",   "data",       "-U",        POSTGRES_SERVER_USER, "-A", "scram-sha-256", "--pwfile=password",
                                "-E",   "UTF8", "--locale=C", "--no-sync", "--no-instructions",  NULL};
-    if (!make_directory(server) || !write_file(server, "password", POSTGRES_SERVER_PASSWORD "\n") || !run(server->directory, arguments))
+    if (!write_file(server, "password", POSTGRES_SERVER_PASSWORD "\n") || !run(server->directory, arguments))
         return false;
-    server->tls = make_certificate(server);
+    make_certificate(server);
     return write_file(server, "data/postgresql.conf",
                       "max_connections = 60\nsuperuser_reserved_connections = 2\nshared_buffers = 16MB\nfsync = off\nautovacuum = off\n"
                       "max_wal_senders = 0\nwal_level = minimal\nlisten_addresses = '127.0.0.1'\nlogging_collector = off\n"
@@ -151,7 +154,7 @@ static void remove_directory(const postgres_server *server) { nftw(server->direc
 
 struct supervisor {
     const postgres_server *server;
-    char *postgres;
+    char *postgres, *initdb;
     int orders, reports;
     pid_t postmaster;
     int log; /* what the postmaster prints */
@@ -227,7 +230,11 @@ static void supervise(struct supervisor *self) {
     for (int fd = 0; fd <= 2; fd++)
         dup2(null, fd);
     signal(SIGPIPE, SIG_IGN);
-    bool wanted = start_postmaster(self);
+    /* A shell starts its background jobs with these ignored; what end_postmaster sends to a process that is just being made would be lost. */
+    signal(SIGINT, SIG_DFL);
+    signal(SIGQUIT, SIG_DFL);
+    /* The cluster is made here and not by the test, which may be gone before it is whole. */
+    bool wanted = make_cluster(self->server, self->initdb) && start_postmaster(self);
     while (wanted) {
         struct pollfd pipes[2] = {
             {.fd = self->orders, .events = POLLIN},
@@ -256,7 +263,7 @@ static bool await_report(const postgres_server *server) {
     return got == 1 && what == UP;
 }
 
-static bool start_supervisor(postgres_server *server, char *postgres) {
+static bool start_supervisor(postgres_server *server, char *postgres, char *initdb) {
     int orders[2], reports[2];
     choose_port(server);
     if (pipe2(orders, O_CLOEXEC) != 0 || pipe2(reports, O_CLOEXEC) != 0)
@@ -265,7 +272,8 @@ static bool start_supervisor(postgres_server *server, char *postgres) {
     if (server->supervisor == 0) {
         close(orders[1]);
         close(reports[0]);
-        supervise(&(struct supervisor){.server = server, .postgres = postgres, .orders = orders[0], .reports = reports[1], .log = -1});
+        supervise(&(struct supervisor){
+            .server = server, .postgres = postgres, .initdb = initdb, .orders = orders[0], .reports = reports[1], .log = -1});
     }
     close(orders[0]);
     close(reports[1]);
@@ -281,8 +289,12 @@ int postgres_server_start(postgres_server *server) {
         printf("skipped: no PostgreSQL server is installed\n");
         return SKIP;
     }
-    if (make_cluster(server, initdb) && start_supervisor(server, postgres))
+    if (make_directory(server) && start_supervisor(server, postgres, initdb)) {
+        char certificate[128];
+        snprintf(certificate, sizeof certificate, "%s/data/server.crt", server->directory);
+        server->tls = access(certificate, F_OK) == 0;
         return 0;
+    }
     printf("the PostgreSQL server in %s did not start\n", server->directory);
     postgres_server_stop(server);
     return BROKEN;
