@@ -128,17 +128,41 @@ static int try_poll(struct pollfd *fds, nfds_t count, int timeout) {
     return -1;
 }
 
+#define TRIED(X)            \
+    X(PQconninfoParse)      \
+    X(PQconninfo)           \
+    X(PQconnectStartParams) \
+    X(PQgetResult)          \
+    X(PQnotifies)           \
+    X(PQconninfoFree)       \
+    X(PQfinish)             \
+    X(PQclear)              \
+    X(PQfreemem)            \
+    X(freeaddrinfo)         \
+    X(PQconnectPoll)        \
+    X(PQstatus)             \
+    X(PQtransactionStatus)  \
+    X(PQsocket)             \
+    X(PQparameterStatus)    \
+    X(PQpass)               \
+    X(PQsslAttribute)       \
+    X(PQsetnonblocking)     \
+    X(PQsendQuery)          \
+    X(PQflush)              \
+    X(PQconsumeInput)       \
+    X(PQresultErrorField)   \
+    X(getnameinfo)          \
+    X(shutdown)             \
+    X(PQerrorMessage)       \
+    X(getaddrinfo)          \
+    X(poll)
+
 static struct dbp_pg_calls failing_calls(void) {
     struct dbp_pg_calls calls = dbp_pg_libpq;
 #define USE(name) calls.name = try_##name;
-    USE(PQconninfoParse)
-    USE(PQconninfo)
-    USE(PQconnectStartParams) USE(PQgetResult) USE(PQnotifies) USE(PQconninfoFree) USE(PQfinish) USE(PQclear) USE(PQfreemem)
-        USE(freeaddrinfo) USE(PQconnectPoll) USE(PQstatus) USE(PQtransactionStatus) USE(PQsocket) USE(PQparameterStatus) USE(PQpass)
-            USE(PQsslAttribute) USE(PQsetnonblocking) USE(PQsendQuery) USE(PQflush) USE(PQconsumeInput) USE(PQresultErrorField)
-                USE(getnameinfo) USE(shutdown) USE(PQerrorMessage) USE(getaddrinfo) USE(poll)
+    TRIED(USE)
 #undef USE
-                    return calls;
+    return calls;
 }
 
 /* ---- The session ---------------------------------------------------------------------------------------------------------------- */
