@@ -17,19 +17,24 @@
  *
  * Conventions
  *   Words        A *pool* holds records. A *record* is a place for one driver connection, which may be replaced inside it. A *lease* is a
- *                record checked out to a caller, who holds a *handle* to it, dbpool_conn. The *native* handle is the driver's own (PGconn
- * *, …).
+ *                record checked out to a caller, who holds a *handle* to it, dbpool_conn. The *native* handle is the driver's own
+ *                (PGconn, sqlite3, …).
  *   Errors       Fallible functions return a dbpool_status. The last parameter takes the detail; it may be NULL, belongs to the caller and
- * is
- *                written on failure only. After a failure nothing has changed, unless the function says otherwise.
+ *                is written on failure only. After a failure nothing has changed, unless the function says otherwise. Any function
+ *                answers EINVAL to an argument that it cannot take (NULL where that is not allowed, a timeout below -1) and EFORK in a
+ *                forked child; the lists of errors below do not repeat that.
  *   Times        are in the unit that ends the name (_ms, _ns), on a clock that never jumps. A timeout of -1 is none, 0 does not wait.
  *   Threads      Every function may be called from any thread, on the same pool at once. One *handle* is used by one thread at a time; it
- *                may move to another thread, and be returned there. No function may be called from a signal handler.
- *   Callbacks    run with no lock of the library held, on the thread that caused them or, for an opening, on a thread of the library. They
- * may call back
- *                into the pool; inside one a checkout of the same pool takes or opens what is free but never waits (DBPOOL_EDEADLK).
+ *                may move to another thread, and be returned there. Holders of nested handles to one lease take turns in using its
+ *                connection and what is attached to it. No function may be called from a signal handler.
+ *   Callbacks    run with no lock of the library held, on the thread that caused them or, for an opening, on a thread of the library.
+ *                Those that a function may run are those it names; an opening also runs the creator, and whatever drops a connection's
+ *                info runs free_value. Listeners, creators and finalizers may call back into the pool. Inside a *listener* a checkout of
+ *                the same pool takes or opens what is free but never waits (DBPOOL_EDEADLK); in the others a wait for what the caller
+ *                itself holds ends with its timeout only.
  *   Strings      given to the library are copied; strings given by it live as long as the object they came from.
- *   fork         A pool and its leases belong to the process that made them: in a child every use is refused with DBPOOL_EFORK.
+ *   fork         A pool and its leases belong to the process that made them: in a child every use is refused with DBPOOL_EFORK; what is
+ *                asked of a handle is answered with NULL or false, and dbpool_destroy does nothing.
  *
  * Every function states below its effect and four facts: Thread (from where it may be called), Blocks (what it may wait for), Round-trips
  * (to the server) and Callbacks (of the user's that it may run).
@@ -63,7 +68,8 @@ extern "C" {
 
 /* ---- Status and errors ------------------------------------------------------------------------------------------------------- */
 
-/* X(number, name, meaning). The numbers never change. */
+/* X(number, name, meaning). The numbers never change. ECANCELED and ELISTENER come from creators, drivers and listeners only, whose status
+ * reaches the caller unchanged. */
 #define DBPOOL_STATUSES(X)                                                        \
     X(0, OK, "success")                                                           \
     X(1, EINVAL, "an argument is not valid")                                      \
@@ -149,8 +155,8 @@ typedef struct dbpool_conn {
     X(FIRST_CONNECT, "first_connect")     /* once in the pool's life, before CONNECT, at the first opening that has a listener */ \
     X(CONNECT, "connect")                 /* after every opening; failing, it makes the opening fail */                           \
     X(CHECKOUT, "checkout")               /* at every checkout, after the ping */                                                 \
-    X(RESET, "reset")                     /* before the rollback or commit of a return */                                         \
-    X(CHECKIN, "checkin")                 /* before the record goes back; native is NULL if it was invalidated */                 \
+    X(RESET, "reset")                     /* at a return, before the rollback or commit if one is needed */                       \
+    X(CHECKIN, "checkin")                 /* before the record goes back; native is NULL when it has no connection */             \
     X(INVALIDATE, "invalidate")           /* before an invalidated connection is closed */                                        \
     X(SOFT_INVALIDATE, "soft_invalidate") /* at a soft invalidation */                                                            \
     X(DETACH, "detach")                   /* after a detach */                                                                    \
@@ -172,12 +178,14 @@ typedef struct dbpool_event {
     dbpool_record *record;      /* NULL on RESET and CLOSE_DETACHED of a detached connection */
     dbpool_conn conn;           /* the lease, on CHECKOUT and RESET; else empty. For reading; it cannot be returned from here */
     const dbpool_error *reason; /* on INVALIDATE and SOFT_INVALIDATE, if one was given; else NULL */
-    int32_t reset;              /* on RESET: a dbpool_reset, what will be done */
+    int32_t reset;              /* on RESET: a dbpool_reset, what a connection that needs it goes through */
 } dbpool_event;
 
-/* A listener. On CONNECT and FIRST_CONNECT a failure makes the opening fail. On CHECKOUT, DBPOOL_EDISCONNECT says that the connection is
- * dead: it is replaced and the checkout tries once more (every older connection of the pool is condemned too if err->flags has
- * DBPOOL_ERROR_POOL_STALE); any other failure fails the checkout. On all other events a failure is logged and nothing else. */
+/* A listener; `err` is never NULL. On CONNECT and FIRST_CONNECT a failure makes the opening fail. On CHECKOUT, DBPOOL_EDISCONNECT says that
+ * the connection is dead: it is replaced and the checkout tries once more (every older connection of the pool is condemned too if
+ * err->flags has DBPOOL_ERROR_POOL_STALE); any other failure fails the checkout. On RESET a failure is logged and closes the connection;
+ * the return succeeds all the same. On these four a failure keeps the listeners behind it from being called. On all other events a failure
+ * is logged and nothing else. */
 typedef dbpool_status (*dbpool_listener_fn)(const dbpool_event *event, void *arg, dbpool_error *err);
 
 typedef struct dbpool_listener {
@@ -196,7 +204,8 @@ typedef enum dbpool_log_level {
     DBPOOL_LOG_DEBUG = 4
 } dbpool_log_level;
 
-/* A log sink: one line without its end, control characters escaped, never a secret. It may be called by several threads at once. */
+/* A log sink: one line without its end, control characters escaped, never a secret, cut at 1023 bytes. It may be called by several threads
+ * at once, and until the pool's memory goes (see dbpool_destroy). */
 typedef void (*dbpool_log_fn)(void *arg, dbpool_log_level level, const char *pool_name, const char *line);
 
 /* ---- Configuration ----------------------------------------------------------------------------------------------------------- */
@@ -218,7 +227,7 @@ typedef struct dbpool_config {
     size_t struct_size;
     const dbpool_listener *listeners; /* in force before the first connection is opened; copied */
     size_t listener_count;
-    dbpool_log_fn log; /* NULL: the process-wide sink */
+    dbpool_log_fn log; /* NULL: the process-wide sink. The level is `echo`'s or, unset, the process-wide one, which is OFF at first */
     void *log_arg;
 #define DBPOOL_FIELD_INT int32_t
 #define DBPOOL_FIELD_BOOL int32_t
@@ -241,54 +250,59 @@ typedef struct dbpool_config {
 
 /* Makes a pool from a URL, "scheme://user:password@host:port/database?key=value&…". Keys that begin with "pool_" are options
  * (docs/options.md), every other one is the driver's. The driver is found by the scheme among those registered, then as a shared library
- * beside this one. No connection is opened yet. `config` may be NULL. On success `*pool_out` is to be closed and destroyed by the caller.
- * Errors: EOPTION (naming the option, or the place in the URL and the reason, never its text), EUNSUPPORTED (no such driver), ENOMEM,
- * ELIMIT.
+ * beside this one. No connection is opened yet. `config` may be NULL. On success `*pool_out` is to be closed and destroyed by the caller;
+ * on failure it is NULL.
+ * Errors: EOPTION (naming the option, or the place in the URL and the reason, never its text), EUNSUPPORTED (no such driver), ENOMEM.
  * Thread: any.  Blocks: only to load the driver.  Round-trips: 0.  Callbacks: none. */
 DBPOOL_API DBPOOL_MUST_CHECK dbpool_status dbpool_open(const char *url, const dbpool_config *config, dbpool **pool_out, dbpool_error *err);
 
 /* The same from a scheme and parallel arrays of keywords and values that end with a NULL keyword, as PQconnectdbParams takes them. Nothing
- * is unescaped.
+ * is unescaped, and a keyword whose value is NULL counts as not given. `keywords` may be NULL.
+ * Errors: as dbpool_open.
  * Thread: any.  Blocks: only to load the driver.  Round-trips: 0.  Callbacks: none. */
 DBPOOL_API DBPOOL_MUST_CHECK dbpool_status dbpool_open_params(const char *scheme, const char *const *keywords, const char *const *values,
                                                               const dbpool_config *config, dbpool **pool_out, dbpool_error *err);
 
-/* Makes a pool over a driver of the caller's own. `driver` and `driver_arg` must outlive the pool; `driver_arg` is handed to its functions,
- * its configure and release are not called.
+/* Makes a pool over a driver of the caller's own. `driver` and `driver_arg` must outlive the pool's memory (see dbpool_destroy) and that of
+ * pools recreated from it; `driver_arg` is handed to its functions, its configure and release are not called.
+ * Errors: EINVAL (a required function is missing), EOPTION (also for a setting that the driver cannot serve), ENOMEM.
  * Thread: any.  Blocks: no.  Round-trips: 0.  Callbacks: none. */
 DBPOOL_API DBPOOL_MUST_CHECK dbpool_status dbpool_open_driver(const dbpool_driver *driver, void *driver_arg, const dbpool_config *config,
                                                               dbpool **pool_out, dbpool_error *err);
 
 /* A caller's own way to open a connection. Exactly one of the two functions is set; open_for is given the record that the connection will
  * serve. Each returns a native handle in `*native_out`, or a failure, which reaches the caller of the checkout unchanged. `deadline_ns` is
- * on dbpool_now_ns's clock. */
+ * on dbpool_now_ns's clock; INT64_MAX is none. Several threads may open at once, on threads of the library too, until the pool's memory
+ * goes (see dbpool_destroy). `err` is never NULL. */
 typedef struct dbpool_creator {
     dbpool_status (*open)(void *arg, int64_t deadline_ns, void **native_out, dbpool_error *err);
     dbpool_status (*open_for)(void *arg, dbpool_record *record, int64_t deadline_ns, void **native_out, dbpool_error *err);
     void *arg;
 } dbpool_creator;
 
-/* Makes a pool whose connections `creator` opens, and `driver` resets, pings and closes. The scheme names a driver ("postgresql"), as in a
- * URL.
+/* Makes a pool whose connections `creator` opens, and the driver resets, pings and closes. `scheme` names the driver ("postgresql"), as in
+ * a URL; for one that is not registered use dbpool_open_driver and dbpool_set_creator. `*creator` is copied.
+ * Errors: EINVAL (not exactly one function is set), EOPTION, EUNSUPPORTED (no such driver), ENOMEM.
  * Thread: any.  Blocks: only to load the driver.  Round-trips: 0.  Callbacks: none. */
 DBPOOL_API DBPOOL_MUST_CHECK dbpool_status dbpool_open_creator(const char *scheme, const dbpool_creator *creator,
                                                                const dbpool_config *config, dbpool **pool_out, dbpool_error *err);
 
-/* Replaces the creator, or gives one to a pool that had none. Openings under way end as they began.
+/* Replaces the creator, or gives one to a pool that had none. Openings under way end as they began. `*creator` is copied.
  * Thread: any.  Blocks: no.  Round-trips: 0.  Callbacks: none. */
 DBPOOL_API dbpool_status dbpool_set_creator(dbpool *pool, const dbpool_creator *creator, dbpool_error *err);
 
 /* Stops lending: every caller that waits and every later checkout gets ECLOSED, idle connections are closed. Then waits until the leases
- * that are out have come back (they stay valid, and close for real at their checkin), at most `timeout_ms`. May be called again, by several
- * threads.
- * Errors: ETIMEOUT (the message says how many leases are still out), EDEADLK (called from a listener: the close has begun, but does not
- * wait).
+ * that are out have come back (they stay valid, and close for real at their checkin) and openings under way have ended, at most
+ * `timeout_ms` (-1: for ever). Detached connections are not waited for. May be called again, by several threads.
+ * Errors: ETIMEOUT (the message says how many connections are out, being opened or being closed), EDEADLK (called from a listener while
+ * some are: the close has begun, but does not wait).
  * Thread: any.  Blocks: for leases, at most timeout_ms, and to close idle connections.  Round-trips: the drivers' goodbyes.  Callbacks:
  * close. */
 DBPOOL_API dbpool_status dbpool_close(dbpool *pool, int64_t timeout_ms, dbpool_error *err);
 
-/* Ends the caller's use of the pool, and closes it first if that has not been done. The memory goes when the last lease, callback and
- * opening has ended; handles may be returned until then and after. NULL is allowed.
+/* Ends the caller's use of the pool, and closes it first if that has not been done. The memory goes when the last lease, detached
+ * connection and opening has ended; handles may be returned until then and after. Until then listeners, creator, driver and log sink may be
+ * called; at the end free_value is, for what records have kept, and must not use the pool. NULL is allowed.
  * Thread: any; the pool must not be used by the caller's other threads any more.  Blocks: to close idle connections.  Round-trips: the
  * drivers' goodbyes.  Callbacks: close. */
 DBPOOL_API void dbpool_destroy(dbpool *pool);
@@ -297,7 +311,9 @@ DBPOOL_API void dbpool_destroy(dbpool *pool);
  * Thread: any.  Blocks: to close idle connections.  Round-trips: the drivers' goodbyes.  Callbacks: close. */
 DBPOOL_API dbpool_status dbpool_dispose(dbpool *pool);
 
-/* Makes a new pool with the settings, listeners, driver, creator and explicit name of this one. Both are independent from then on.
+/* Makes a new pool with the settings (size as last changed, log level as configured), listeners, driver, creator and explicit name of this
+ * one, which may be closed. Both are independent from then on.
+ * Errors: ENOMEM.
  * Thread: any.  Blocks: no.  Round-trips: 0.  Callbacks: none. */
 DBPOOL_API DBPOOL_MUST_CHECK dbpool_status dbpool_recreate(dbpool *pool, dbpool **pool_out, dbpool_error *err);
 
@@ -311,10 +327,12 @@ DBPOOL_API dbpool_status dbpool_resize(dbpool *pool, int32_t size, int32_t max_o
 
 /* Lends a connection: an idle one, or a new one, or the next that comes back, for at most the pool's `timeout`. On success `*conn_out` is a
  * lease, to be returned with dbpool_checkin; on failure it is the empty handle.
- * Errors: ETIMEOUT (names size, overflow and time), ECLOSED, ECONNECT and others (the opening's own error, unchanged), EDISCONNECT ("This
- * connection is closed": two tries failed), EDEADLK (in a listener, and it would have to wait), ELISTENER, ELIMIT, EFORK, EBUG.
- * Thread: any.  Blocks: to wait and to open, within the deadline.  Round-trips: 0, or 1 with pre_ping, or those of an opening.
- * Callbacks: first_connect, connect, checkout; invalidate and close when a dead connection is replaced. */
+ * Errors: ETIMEOUT (names size, overflow and time), ECLOSED, ECONNECT and others (the opening's or ping's own error, unchanged),
+ * EDISCONNECT ("This connection is closed": two tries failed), EDEADLK (in a listener, and it would have to wait), a connect or checkout
+ * listener's own status, ELIMIT (no limit is set, and as many are open as a pool can hold), ENOMEM, EBUG.
+ * Thread: any.  Blocks: to wait, open and ping, within the deadline, and to close what is replaced.  Round-trips: 0, or 1 with pre_ping, or
+ * those of an opening.
+ * Callbacks: first_connect, connect, checkout; close and invalidate when a connection is replaced; reset and checkin when it fails. */
 DBPOOL_API DBPOOL_MUST_CHECK dbpool_status dbpool_checkout(dbpool *pool, dbpool_conn *conn_out, dbpool_error *err);
 
 /* The same with a timeout of the caller's own. -1: for ever. 0: takes what is idle or opens what is allowed, but never waits for another's
@@ -327,45 +345,51 @@ DBPOOL_API DBPOOL_MUST_CHECK dbpool_status dbpool_checkout_timeout(dbpool *pool,
  * Thread: any.  Blocks: only to open.  Round-trips: as dbpool_checkout.  Callbacks: as dbpool_checkout. */
 DBPOOL_API DBPOOL_MUST_CHECK dbpool_status dbpool_try_checkout(dbpool *pool, dbpool_conn *conn_out, dbpool_error *err);
 
-/* Checks an existing lease out once more, for a nested use: `*conn_out` is a second handle to the same lease, with no ping and no listener.
- * Each handle is returned once; the connection goes back with the last.
+/* Checks an existing lease out once more, for a nested use: `*conn_out` is one more handle to the same lease, with no ping and no listener.
+ * Each handle is returned once, in any order; the connection goes back with the last.
  * Errors: ESTALE ("This connection is closed"), ENOMEM, EUNSUPPORTED (the lease is detached).
  * Thread: any.  Blocks: no.  Round-trips: 0.  Callbacks: none. */
 DBPOOL_API DBPOOL_MUST_CHECK dbpool_status dbpool_checkout_nested(dbpool_conn conn, dbpool_conn *conn_out, dbpool_error *err);
 
 /* Returns a lease and empties the variable. The connection is reset as the pool is told to; if that fails, or the connection cannot be
- * proven clean, it is closed and its place is free. A detached connection is closed. Always succeeds but for a handle that is not a lease:
- * ESTALE (returned before, or never lent; also when another thread returns the same handle at this moment), and then nothing happens.
- * Thread: any.  Blocks: for the reset, at most reset_timeout.  Round-trips: 0 when the connection is clean, else the reset's.
- * Callbacks: reset, checkin, finalizers, close. */
+ * proven clean, it is closed and its place is free. What finalizers and checkin listeners do to it afterwards is not looked at. A detached
+ * connection is closed. Always succeeds but for a handle that is not a lease: then nothing happens.
+ * Errors: ESTALE (returned before, or never lent; also when another thread returns the same handle at this moment).
+ * Thread: any.  Blocks: for the reset, at most reset_timeout, and to close.  Round-trips: 0 when the connection is clean and
+ * reset_on_return is not `full`, else the reset's; the driver's goodbye when it closes.
+ * Callbacks: reset, finalizers, checkin; invalidate and close when it closes; reset and close_detached for a detached connection. */
 DBPOOL_API dbpool_status dbpool_checkin(dbpool_conn *conn);
 
 /* The same when the caller has already ended the transaction: no rollback or commit is sent and no reset listener runs. A connection that
- * turns out to be inside a transaction is closed. A pool whose reset is `full` does that all the same.
- * Thread: any.  Blocks: no, but to close.  Round-trips: 0, or those of a full reset.  Callbacks: checkin, finalizers, close. */
+ * turns out to be inside a transaction is closed, if the driver can tell. A pool whose reset is `full` does that all the same.
+ * Errors: as dbpool_checkin.
+ * Thread: any.  Blocks: to close, and for a full reset.  Round-trips: 0, or those of a full reset; the driver's goodbye when it closes.
+ * Callbacks: as dbpool_checkin, without reset. */
 DBPOOL_API dbpool_status dbpool_checkin_no_reset(dbpool_conn *conn);
 
-/* Ends the lease because its connection is no good: closes it now, frees its place, empties the variable and makes every other handle to
- * the lease stale. `reason` (may be NULL) goes to the listeners and the log. The record opens a new connection at its next checkout.
- * Errors: ESTALE ("Can't invalidate an already-closed connection.").
- * Thread: any.  Blocks: to close.  Round-trips: the driver's goodbye.  Callbacks: invalidate, close, checkin. */
+/* Ends the lease because its connection is no good: closes it now (or, when another handle to it is just being returned, at the end of
+ * that), frees its place, empties the variable and makes every other handle to the lease stale. `reason` (may be NULL) goes to the
+ * listeners and the log. The record opens a new connection at its next checkout. A detached connection is closed.
+ * Errors: ESTALE (also for a lease whose connection dbpool_record_invalidate has closed: that one is still to be returned).
+ * Thread: any.  Blocks: to close.  Round-trips: the driver's goodbye.  Callbacks: invalidate, close, checkin; close_detached. */
 DBPOOL_API dbpool_status dbpool_invalidate(dbpool_conn *conn, const dbpool_error *reason);
 
 /* Marks the connection: the lease goes on, and after it the record opens a new one. On a detached connection it does nothing.
- * Errors: ESTALE.
- * Thread: any.  Blocks: no.  Round-trips: 0.  Callbacks: soft_invalidate. */
+ * Errors: ESTALE (also for a lease without a connection).
+ * Thread: the holder.  Blocks: no.  Round-trips: 0.  Callbacks: soft_invalidate. */
 DBPOOL_API dbpool_status dbpool_invalidate_soft(dbpool_conn conn, const dbpool_error *reason);
 
 /* Condemns every connection that was opened before now: each record opens a new one at its next checkout. Given a lease, the pool is
  * condemned only if that connection was opened after the last time (so a burst of failures from one outage counts once), and the lease is
- * invalidated as dbpool_invalidate does. `conn` may be NULL or empty.
- * Thread: any.  Blocks: to close.  Round-trips: the driver's goodbye.  Callbacks: invalidate, close, checkin. */
+ * invalidated as dbpool_invalidate does. `conn` may be NULL, empty, stale or detached (then it is closed): the pool is condemned all the
+ * same. A lease must be of this pool.
+ * Thread: any.  Blocks: to close.  Round-trips: the driver's goodbye.  Callbacks: invalidate, close, checkin; close_detached. */
 DBPOOL_API dbpool_status dbpool_invalidate_pool(dbpool *pool, dbpool_conn *conn, const dbpool_error *reason);
 
 /* Takes the connection out of the pool: the record goes back at once, free to open another, and no limit counts the connection any more.
- * The variable becomes a new handle, with a copy of the connection's info; older copies are stale. dbpool_checkin closes it. Detaching
- * twice does nothing.
- * Errors: ESTALE, ENOMEM, EBUSY (other handles to the same lease are out).
+ * The variable becomes a new handle, with the connection's info; older copies are stale. dbpool_checkin closes it. Finalizers and tag are
+ * dropped. Detaching twice does nothing.
+ * Errors: ESTALE (also for a lease without a connection), ENOMEM, EBUSY (other handles to the same lease are out).
  * Thread: any.  Blocks: no.  Round-trips: 0.  Callbacks: detach. */
 DBPOOL_API dbpool_status dbpool_detach(dbpool_conn *conn, dbpool_error *err);
 
@@ -401,8 +425,8 @@ static inline void dbpool_scope_end(dbpool_conn *conn) {
  * long as the record, across reconnections, and a detached connection has none. */
 typedef enum dbpool_scope { DBPOOL_SCOPE_CONNECTION = 0, DBPOOL_SCOPE_RECORD = 1 } dbpool_scope;
 
-/* Keeps `value` under `key`, replacing what was there. `free_value` (may be NULL) is called on a value that is replaced or dropped. A NULL
- * value removes the key. The same for a lease, and for a record inside a listener or creator.
+/* Keeps `value` under `key`, replacing what was there. `free_value` (may be NULL) is called on a value that is replaced or dropped; after a
+ * failure the value is the caller's. A NULL value removes the key. The same for a lease, and for a record inside a listener or creator.
  * Errors: ESTALE, ENOMEM, EUNSUPPORTED (RECORD on a detached connection).
  * Thread: the holder of the lease; the listener's thread.  Blocks: no.  Round-trips: 0.  Callbacks: free_value of the value replaced. */
 DBPOOL_API dbpool_status dbpool_set_info(dbpool_conn conn, dbpool_scope scope, const char *key, void *value, void (*free_value)(void *));
@@ -416,7 +440,7 @@ DBPOOL_API void *dbpool_record_get_info(dbpool_record *record, dbpool_scope scop
 
 /* Queues `fn(native, arg)` for the record's next checkin, last in first out, after the reset. It is dropped unrun when the connection is
  * closed or detached.
- * Errors: ESTALE, ENOMEM.
+ * Errors: ESTALE, ENOMEM, EUNSUPPORTED (the lease is detached).
  * Thread: the holder of the lease; the listener's thread.  Blocks: no.  Round-trips: 0.  Callbacks: none now. */
 DBPOOL_API dbpool_status dbpool_on_checkin(dbpool_conn conn, void (*fn)(void *native, void *arg), void *arg);
 DBPOOL_API dbpool_status dbpool_record_on_checkin(dbpool_record *record, void (*fn)(void *native, void *arg), void *arg);
@@ -429,21 +453,25 @@ DBPOOL_API bool dbpool_record_in_use(dbpool_record *record);
 DBPOOL_API int64_t dbpool_record_last_connect_ns(dbpool_record *record);
 
 /* Closes the connection of a record that the caller holds, if it has one: the lease goes on without a connection, its return resets
- * nothing, and the record opens a new one at its next checkout. `reason` may be NULL.
- * Thread: the holder of the lease; the thread of a checkout or reset listener.  Blocks: to close.  Round-trips: the driver's goodbye.
+ * nothing, and the record opens a new one at its next checkout. `reason` may be NULL. In a checkout listener return DBPOOL_EDISCONNECT
+ * instead.
+ * Errors: EBUSY (the record is not lent, or its connection is being closed).
+ * Thread: the holder of the lease; the thread of a reset or checkin listener or of a finalizer.  Blocks: to close.  Round-trips: the
+ * driver's goodbye.
  * Callbacks: invalidate, close. */
 DBPOOL_API dbpool_status dbpool_record_invalidate(dbpool_record *record, const dbpool_error *reason);
 
 /* ---- Listening and logging ---------------------------------------------------------------------------------------------------- */
 
 /* Adds a listener, called after those added before it; or removes the first that is equal. A removed one may still be running, or run once
- * more, on another thread.
+ * more, on another thread; its little memory stays with the pool.
  * Errors: EINVAL, ENOMEM; unlisten: EINVAL when there is none.
  * Thread: any.  Blocks: no.  Round-trips: 0.  Callbacks: none. */
 DBPOOL_API dbpool_status dbpool_listen(dbpool *pool, dbpool_event_kind kind, dbpool_listener_fn fn, void *arg);
 DBPOOL_API dbpool_status dbpool_unlisten(dbpool *pool, dbpool_event_kind kind, dbpool_listener_fn fn, void *arg);
 
-/* Sets the process-wide sink and level, which pools follow that have none of their own. The level is OFF and there is no sink at first.
+/* Sets the process-wide sink and level, which pools follow that have none of their own. The level is OFF and there is no sink at first. The
+ * old sink may still be running, or run once more, on another thread.
  * Thread: any.  Blocks: no.  Round-trips: 0.  Callbacks: none. */
 DBPOOL_API dbpool_status dbpool_log_to(dbpool_log_fn sink, void *arg, dbpool_log_level level);
 
@@ -453,8 +481,7 @@ DBPOOL_API dbpool_status dbpool_set_log_level(dbpool *pool, int32_t level);
 
 /* ---- Looking inside ----------------------------------------------------------------------------------------------------------- */
 
-/* Buckets of the wait histogram: bucket i counts waits shorter than 2^i microseconds that fit no smaller bucket; the last takes the rest.
- * */
+/* Buckets of the wait histogram: bucket i counts waits shorter than 2^i microseconds that fit no smaller one; the last takes the rest. */
 #define DBPOOL_WAIT_BUCKETS 32
 
 /* The state of a pool. The gauges are exact when nobody is inside the pool, and never negative. */
@@ -467,7 +494,10 @@ typedef struct dbpool_stats {
     /* counters since the pool was made */
     uint64_t checkouts, checkins; /* leases given, leases ended; the difference is out */
     uint64_t nested;              /* further handles to leases */
-    uint64_t waits, handoffs, barged, timeouts;
+    uint64_t waits;               /* times that a checkout stood in line */
+    uint64_t handoffs;            /* slots that went straight to the oldest of the line */
+    uint64_t barged;              /* times that it was woken to look instead, while newcomers might be faster */
+    uint64_t timeouts;            /* checkouts that got none in time, those that would not wait included */
     uint64_t opened, open_failed, closed;
     uint64_t invalidated, soft_invalidated, pool_invalidated, recycled, detaches;
     uint64_t resets, reset_failed, unclean; /* unclean: closed at checkin since it was not quiet */
@@ -476,8 +506,17 @@ typedef struct dbpool_stats {
     uint64_t wait_histogram[DBPOOL_WAIT_BUCKETS];
 } dbpool_stats;
 
+#if defined(__cplusplus)
+static inline dbpool_stats dbpool_stats_init(void) {
+    dbpool_stats stats = dbpool_stats();
+    stats.struct_size = sizeof stats;
+    return stats;
+}
+#define DBPOOL_STATS_INIT (dbpool_stats_init())
+#else
 #define DBPOOL_STATS_INIT \
     { .struct_size = sizeof(dbpool_stats) }
+#endif
 
 /* Takes a snapshot. `stats->struct_size` must be set.
  * Thread: any.  Blocks: no.  Round-trips: 0.  Callbacks: none. */
@@ -485,15 +524,15 @@ DBPOOL_API dbpool_status dbpool_get_stats(dbpool *pool, dbpool_stats *stats);
 
 /* One lease that is out. */
 typedef struct dbpool_lease {
-    uint64_t number;    /* the handle's */
-    uint64_t thread_id; /* of the one who took it: gettid */
+    uint64_t number;    /* that of the handle first given, while that is out */
+    uint64_t thread_id; /* of the one who took it: gettid on Linux */
     int64_t age_ms;     /* since it was taken */
     int32_t handles;    /* 1, and 1 more for each nested one */
-    char tag[44];       /* the caller's, see dbpool_set_tag */
+    char tag[44];       /* the caller's, cut to fit; see dbpool_set_tag */
 } dbpool_lease;
 
-/* Lists the leases that are out, detached connections aside, at most `capacity` of them; `*count_out` is how many there are, also when it
- * is more.
+/* Lists the leases that are out (also while their checkout or return is under way), detached connections aside, at most `capacity` of them;
+ * `*count_out` is how many there are, also when it is more.
  * Thread: any.  Blocks: no.  Round-trips: 0.  Callbacks: none. */
 DBPOOL_API dbpool_status dbpool_leases(dbpool *pool, dbpool_lease *leases, size_t capacity, size_t *count_out);
 
@@ -503,7 +542,7 @@ DBPOOL_API dbpool_status dbpool_leases(dbpool *pool, dbpool_lease *leases, size_
 DBPOOL_API dbpool_status dbpool_set_tag(dbpool_conn conn, const char *tag);
 
 /* Writes a line such as "Pool size: 5  Connections in pool: 1 Current Overflow: -4 Current Checked out connections: 0", cut to `size` bytes
- * with a final NUL. Returns the length that the whole line has.
+ * with a final NUL. Returns the length that the whole line has. Those checked out include those being opened or closed.
  * Thread: any.  Blocks: no.  Round-trips: 0.  Callbacks: none. */
 DBPOOL_API size_t dbpool_status_text(dbpool *pool, char *buffer, size_t size);
 
@@ -512,7 +551,9 @@ DBPOOL_API size_t dbpool_status_text(dbpool *pool, char *buffer, size_t size);
 DBPOOL_API const char *dbpool_name(dbpool *pool);
 DBPOOL_API int64_t dbpool_timeout_ms(dbpool *pool);
 
-/* Tells what the server is, one call of `row` for each fact, as driver.h lists them; for `dbpool check`.
+/* Tells what the server is, one call of `row` for each fact, as driver.h lists them; for `dbpool check`. It is a statement on the lease's
+ * connection, which must owe no results; what is set on it beside the server (notice processor, busy handler) is set back. After ETIMEOUT
+ * or EDISCONNECT the connection is to be invalidated.
  * Errors: ESTALE, EUNSUPPORTED, EDISCONNECT, EDRIVER, ETIMEOUT.
  * Thread: the holder.  Blocks: at most timeout_ms.  Round-trips: a few.  Callbacks: row. */
 DBPOOL_API dbpool_status dbpool_describe(dbpool_conn conn, int64_t timeout_ms, void (*row)(void *arg, const char *key, const char *value),

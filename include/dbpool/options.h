@@ -14,7 +14,8 @@
  * RESET, ORDER, ECHO   one of the words named in the text          int32_t, an enum of dbpool.h
  * TEXT      the text                                              const char *, copied by open
  *
- * New rows come last, so that the struct of an older program is a beginning of the newer one.
+ * New rows come last, so that the struct of an older program is a beginning of the newer one. A row of 32 bits must not come to lie in
+ * what was padding at the end of the older struct: no older program has set that.
  */
 #ifndef DBPOOL_OPTIONS_H
 #define DBPOOL_OPTIONS_H
@@ -40,7 +41,7 @@
     X(NS, fair_ns, "pool_fair", 500000, 0, 3600000000000,                                                                           \
       "A caller that has waited for this long is overtaken no more: each connection returned goes to it. 0: strictly in order.")    \
     X(MS, connect_timeout_ms, "pool_connect_timeout", 10000, -1, DBPOOL_MS_MAX,                                                     \
-      "The most that opening one connection may take. -1: no limit but the caller's own.")                                          \
+      "The most that opening one connection may take. -1: no limit but the caller's, and none on a thread of the library.")         \
     X(MS, recycle_ms, "pool_recycle", -1, -1, DBPOOL_MS_MAX,                                                                        \
       "A connection older than this is opened anew at its next checkout. 0: whenever time has passed. -1: never.")                  \
     X(BOOL, pre_ping, "pool_pre_ping", 0, 0, 1,                                                                                     \
@@ -55,7 +56,7 @@
     X(MS, reset_timeout_ms, "pool_reset_timeout", 5000, 1, DBPOOL_MS_MAX,                                                           \
       "The most that a reset may take; past that the connection is closed.")                                                        \
     X(ECHO, echo, "pool_echo", DBPOOL_ECHO_UNSET, DBPOOL_ECHO_UNSET, DBPOOL_ECHO_DEBUG,                                             \
-      "What is logged: `off` (or false), `info` (or true), `debug`; unset, the process-wide level decides.")
+      "What is logged: `off` (or false; errors alone), `info` (or true), `debug`; unset, the process-wide level decides.")
 /* clang-format on */
 
 #endif
