@@ -152,9 +152,11 @@ static dbpool_status prove(dbpool *pool, dbpool_record *record, dbp_waiter *wait
     return give_up(pool, record, err);
 }
 
-/* Opens anew what is too old or condemned, as often as it is condemned while opening. */
+/* Opens anew what is too old or condemned, and again what is condemned while opening; who condemns every opening gets no connection. */
 static dbpool_status refresh(dbpool *pool, dbpool_record *record, dbp_waiter *waiter, dbpool_error *err) {
-    while (dbp_record_is_stale(record)) {
+    for (int tries = 3; dbp_record_is_stale(record); tries--) {
+        if (tries == 0)
+            return give_up(pool, record, err);
         dbp_record_close(record);
         dbpool_status status = reopen(pool, record, waiter, err);
         if (status != DBPOOL_OK)

@@ -37,8 +37,11 @@ dbp_slot *dbp_lend_slot(const dbp_lend *lend, uint32_t index) {
 
 static uint32_t next_of(const dbp_slot *slot) { return dbp_load_relaxed_u32(&slot->next); }
 
+/* In the link of a slot that was given out to be closed: it will come back empty. */
+#define LEAVING ((uint32_t)1 << 31)
+
 dbp_slot *dbp_lend_chain_next(dbp_lend *lend, dbp_slot *slot) {
-    uint32_t next = next_of(slot);
+    uint32_t next = next_of(slot) & ~LEAVING;
     return next ? dbp_lend_slot(lend, next) : NULL;
 }
 
@@ -54,12 +57,16 @@ static dbp_slot *pop(dbp_lend *lend) {
     return NULL;
 }
 
-/* Under the mutex: pushes whatever W and keep say. */
-static void push_locked(dbp_lend *lend, dbp_slot *slot) {
+/* Under the mutex: pushes whatever W says, unless `most` lie there already. The CAS proves the count, since others push without the mutex.
+ * */
+static bool push_locked(dbp_lend *lend, dbp_slot *slot, uint32_t most) {
     uint64_t head = dbp_load_relaxed_u64(&lend->head);
-    do
+    do {
+        if (count_of(head) >= most)
+            return false;
         dbp_store_relaxed_u32(&slot->next, top_of(head));
-    while (!dbp_cas_release_u64(&lend->head, &head, head_after(head, slot->index, count_of(head) + 1, head & W_BIT)));
+    } while (!dbp_cas_release_u64(&lend->head, &head, head_after(head, slot->index, count_of(head) + 1, head & W_BIT)));
+    return true;
 }
 
 static dbp_slot *steal(dbp_lend *lend) {
@@ -100,11 +107,13 @@ static dbp_slot *ring_pop_locked(dbp_lend *lend) {
 
 /* ---- Idle slots, under the mutex ---- */
 
-static void idle_push_locked(dbp_lend *lend, dbp_slot *slot) {
-    if (is_fifo(lend))
-        ring_push_locked(lend, slot);
-    else
-        push_locked(lend, slot);
+static bool idle_push_locked(dbp_lend *lend, dbp_slot *slot, uint32_t most) {
+    if (!is_fifo(lend))
+        return push_locked(lend, slot, most);
+    if (lend->ring_count >= most)
+        return false;
+    ring_push_locked(lend, slot);
+    return true;
 }
 
 /* Hot slots included: they may hold one as long as the gate was open a moment ago. */
@@ -137,11 +146,16 @@ static void gate_clear(dbp_lend *lend, uint32_t bit) {
         (void)dbp_and_release_u32(&lend->gate, ~bit);
 }
 
+/* The places whose slots are not on their way out. */
+static uint32_t staying(const dbp_lend *lend) { return lend->places - lend->leaving; }
+
+static bool is_over_limit(const dbp_lend *lend) { return staying(lend) > lend->config.limit; }
+
 static void update_gate_locked(dbp_lend *lend) {
-    uint32_t keep = lend->closed || lend->places > lend->config.limit ? 0 : lend->config.keep;
+    uint32_t keep = lend->closed || is_over_limit(lend) ? 0 : lend->config.keep;
     if (dbp_load_relaxed_u32(&lend->keep) != keep)
         dbp_store_relaxed_u32(&lend->keep, keep);
-    if (lend->places > lend->config.keep)
+    if (staying(lend) > lend->config.keep)
         gate_set(lend, DBP_GATE_OVERFLOW);
     else
         gate_clear(lend, DBP_GATE_OVERFLOW);
@@ -298,6 +312,8 @@ static void give_place_locked(dbp_lend *lend, dbp_slot *slot) {
         bug(lend, "lend: more places given back than taken");
     else
         lend->places--;
+    if (next_of(slot) & LEAVING)
+        lend->leaving--;
     free_push_locked(lend, slot);
     update_gate_locked(lend);
 }
@@ -482,20 +498,26 @@ static bool hands_off_locked(const dbp_lend *lend, const dbp_waiter *waiter) {
     return dbp_clock_now() - waiter->since_ns >= lend->config.fair_ns;
 }
 
+/* Notes that a slot was given out to be closed. */
+static dbp_slot *send_away_locked(dbp_lend *lend, dbp_slot *slot, const dbp_slot *next) {
+    dbp_store_relaxed_u32(&slot->next, LEAVING | (next ? next->index : 0));
+    lend->leaving++;
+    return slot;
+}
+
 static dbp_slot *put_slow(dbp_lend *lend, dbp_slot *slot) {
     struct wake woken = nobody;
     dbp_slot *surplus = NULL;
     dbp_mutex_lock(&lend->mutex);
     dbp_waiter *oldest = lend->oldest;
-    if (lend->closed || lend->places > lend->config.limit || (!oldest && idle_count_locked(lend) >= lend->config.keep)) {
-        surplus = slot;
-    } else if (!oldest) {
-        idle_push_locked(lend, slot);
-    } else if (hands_off_locked(lend, oldest)) {
+    if (lend->closed || is_over_limit(lend) || (!oldest && !idle_push_locked(lend, slot, lend->config.keep))) {
+        surplus = send_away_locked(lend, slot, NULL);
+        update_gate_locked(lend);
+    } else if (oldest && hands_off_locked(lend, oldest)) {
         woken = grant_locked(lend, oldest, slot);
-    } else {
+    } else if (oldest) {
         /* The slot lies open to whoever comes first; the waiter looks, and if it finds nothing it is first in the line again, older. */
-        idle_push_locked(lend, slot);
+        (void)idle_push_locked(lend, slot, DBP_LEND_MAX);
         lend->counters.barged++;
         woken = answer_locked(lend, oldest, DBP_WAITER_WOKEN);
     }
@@ -560,28 +582,24 @@ bool dbp_lend_open_failed(dbp_lend *lend, dbp_ticket *ticket) {
 /* ---- The whole ---- */
 
 /* Takes idle slots out while `surplus` says so; the places stay taken until each is put back empty. */
-static dbp_slot *take_out_locked(dbp_lend *lend, bool (*surplus)(const dbp_lend *lend, uint32_t taken)) {
+static dbp_slot *take_out_locked(dbp_lend *lend, bool (*surplus)(const dbp_lend *lend)) {
     dbp_slot *chain = NULL, *slot = NULL;
-    for (uint32_t taken = 0; surplus(lend, taken) && (slot = idle_pop_locked(lend)); taken++) {
-        dbp_store_relaxed_u32(&slot->next, chain ? chain->index : 0);
-        chain = slot;
-    }
+    while (surplus(lend) && (slot = idle_pop_locked(lend)))
+        chain = send_away_locked(lend, slot, chain);
+    update_gate_locked(lend);
     return chain;
 }
 
-static bool everything(const dbp_lend *lend, uint32_t taken) {
+static bool everything(const dbp_lend *lend) {
     (void)lend;
-    (void)taken;
     return true;
 }
 
-static bool beyond_limits(const dbp_lend *lend, uint32_t taken) {
-    return idle_count_locked(lend) > lend->config.keep || lend->places - taken > lend->config.limit;
-}
+static bool beyond_limits(const dbp_lend *lend) { return idle_count_locked(lend) > lend->config.keep || is_over_limit(lend); }
 
 static void cool_locked(dbp_lend *lend) {
     for (dbp_slot *slot; (slot = steal(lend));)
-        push_locked(lend, slot);
+        (void)push_locked(lend, slot, DBP_LEND_MAX);
 }
 
 /* Makes the slots that the line can use now, so that it is served in order; what memory does not allow its members make for themselves. */
@@ -603,7 +621,9 @@ dbp_slot *dbp_lend_resize(dbp_lend *lend, uint32_t keep, uint32_t limit, bool un
     if (!is_fifo(lend)) {
         /* Pushes that read the old keep before this fail; what they pushed before is in the stack and counted. */
         mark_head(lend, dbp_load_relaxed_u64(&lend->head) & W_BIT);
-        if (lend->places > keep)
+        /* While somebody is queued a hot slot holds at most what its putter is about to take back to the mutex: moving that would hide it
+         * from both. */
+        if (staying(lend) > keep && !lend->oldest)
             cool_locked(lend);
     }
     dbp_slot *chain = take_out_locked(lend, beyond_limits);
@@ -682,7 +702,7 @@ void dbp_lend_init(dbp_lend *lend, const dbp_lend_config *config) {
     lend->hot_mask = hot_count_for(config->order) - 1;
     lend->config = *config;
     lend->closed = false;
-    lend->places = lend->created = lend->free = 0;
+    lend->places = lend->leaving = lend->created = lend->free = 0;
     lend->ring_first = lend->ring_last = lend->ring_count = 0;
     lend->counters = (dbp_lend_stats){0};
     dbp_store_relaxed_u32(&lend->keep, config->keep);

@@ -117,6 +117,7 @@ typedef struct dbp_lend {
     /* guarded by mutex */
     bool closed;
     uint32_t places;  /* slots that are not free */
+    uint32_t leaving; /* of these, the ones given out to be closed */
     uint32_t created; /* slots that exist: the indices 1 to created */
     uint32_t free;    /* index of the first free slot */
     uint32_t ring_first, ring_last, ring_count;

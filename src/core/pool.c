@@ -417,11 +417,18 @@ dbpool_status dbpool_dispose(dbpool *pool) {
     return DBPOOL_OK;
 }
 
+static dbpool_status still_out(dbpool *pool, dbpool_error *err) {
+    dbpool_stats stats = {.struct_size = sizeof stats};
+    (void)dbpool_get_stats(pool, &stats);
+    return dbp_error_set(err, DBPOOL_ETIMEOUT, "close pool: %d leases are still out, and %d connections are being opened or closed",
+                         stats.leased, stats.open - stats.leased);
+}
+
 static dbpool_status await_leases(dbpool *pool, int64_t timeout_ms, dbpool_error *err) {
     int64_t deadline_ns = dbp_deadline_after_ms(dbp_clock_now(), timeout_ms);
     while (!dbp_load_acquire_u32(&pool->drained))
         if (!dbp_wait(&pool->drained, 0, deadline_ns) && !dbp_load_acquire_u32(&pool->drained))
-            return dbp_error_set(err, DBPOOL_ETIMEOUT, "close pool: %u connections are still out", dbp_lend_places(&pool->lend));
+            return still_out(pool, err);
     return DBPOOL_OK;
 }
 

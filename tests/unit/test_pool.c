@@ -250,7 +250,7 @@ static void a_close_says_how_many_are_out_and_they_close_at_their_return(void **
     dbpool_conn one = lent(f), two = lent(f), idle = lent(f);
     returned(&idle);
     assert_int_equal(dbpool_close(f->pool, 0, &f->err), DBPOOL_ETIMEOUT);
-    assert_string_equal(f->err.message, "close pool: 2 connections are still out");
+    assert_string_equal(f->err.message, "close pool: 2 leases are still out, and 0 connections are being opened or closed");
     assert_int_equal(fake_driver_open_natives(f->fake), 2);
     assert_true(dbpool_is_valid(one));
     assert_int_equal(refused(f), DBPOOL_ECLOSED);

@@ -366,7 +366,7 @@ static void nor_when_another_thread_opened_it(void **state) {
 static dbpool_status open_and_condemn(void *arg, dbpool_record *record, int64_t deadline_ns, void **native_out, dbpool_error *err) {
     fixture *f = arg;
     (void)record;
-    if (fake_driver_calls(f->fake, FAKE_OPEN) < 2)
+    if (fake_driver_calls(f->fake, FAKE_OPEN) < 3)
         (void)dbpool_invalidate_pool(f->pool, NULL, NULL);
     return fake_driver_table(f->fake)->open(f->fake, deadline_ns, native_out, err);
 }
@@ -378,9 +378,29 @@ static void an_invalidation_during_the_opening_replaces_it(void **state) {
     dbpool_creator creator = {.open_for = open_and_condemn, .arg = f};
     assert_int_equal(dbpool_set_creator(f->pool, &creator, NULL), DBPOOL_OK);
     dbpool_conn conn = lent(f);
-    assert_int_equal(number_of(conn), 3);
+    assert_int_equal(number_of(conn), 4);
     assert_int_equal(fake_driver_open_natives(f->fake), 1);
     returned(&conn);
+}
+
+static dbpool_status open_and_condemn_again(void *arg, dbpool_record *record, int64_t deadline_ns, void **native_out, dbpool_error *err) {
+    fixture *f = arg;
+    (void)record;
+    (void)dbpool_invalidate_pool(f->pool, NULL, NULL);
+    return fake_driver_table(f->fake)->open(f->fake, deadline_ns, native_out, err);
+}
+
+/* R-REC-9 */
+static void who_condemns_every_opening_gets_no_connection(void **state) {
+    fixture *f = *state;
+    fixture_open(f);
+    dbpool_creator creator = {.open_for = open_and_condemn_again, .arg = f};
+    assert_int_equal(dbpool_set_creator(f->pool, &creator, NULL), DBPOOL_OK);
+    dbpool_conn conn;
+    assert_int_equal(dbpool_checkout(f->pool, &conn, &f->err), DBPOOL_EDISCONNECT);
+    assert_string_equal(f->err.message, "checkout: This connection is closed");
+    assert_int_equal(fake_driver_open_natives(f->fake), 0);
+    assert_int_equal(stats_of(f).open, 0);
 }
 
 /* ---- Finalizers ---- */
@@ -534,6 +554,7 @@ int main(void) {
         FIXTURE_TEST(what_was_opened_in_this_checkout_is_not_too_old),
         FIXTURE_TEST(nor_when_another_thread_opened_it),
         FIXTURE_TEST(an_invalidation_during_the_opening_replaces_it),
+        FIXTURE_TEST(who_condemns_every_opening_gets_no_connection),
         FIXTURE_TEST(finalizers_run_once_last_in_first_out_after_the_reset),
         FIXTURE_TEST(finalizers_are_dropped_when_the_connection_leaves_the_record),
         FIXTURE_TEST(finalizers_can_be_queued_from_the_first_connect_listener_on),
