@@ -302,6 +302,9 @@ static void a_callback_that_was_cancelled_never_runs(void **state) {
     assert_int_equal(stats_now().waiting, 1);
     assert_true(dbp_lend_cancel(&core, &waiter));
     assert_false(dbp_lend_cancel(&core, &waiter));
+    /* Nobody waits: puts are fast again. */
+    assert_int_equal(dbp_load_relaxed_u32(&core.gate), 0);
+    assert_int_equal(dbp_load_relaxed_u64(&core.head) >> 32 & 1, 0);
     put_kept(item);
     assert_ptr_equal(take_now(), item);
     put_kept(item);
