@@ -169,13 +169,9 @@ static void take_by_opening(dbp_waiter *waiter, thing *item, stress_seed *seed) 
         MUST(waiter->failed == &opening->ticket);
         free(waiter->failed);
         break;
-    case DBP_LEND_TIMEOUT:
-        MUST(dbp_clock_now() >= waiter->deadline_ns);
-        break;
-    case DBP_LEND_CLOSED:
-        break;
-    default:
-        MUST(false);
+    case DBP_LEND_TIMEOUT: MUST(dbp_clock_now() >= waiter->deadline_ns); break;
+    case DBP_LEND_CLOSED: break;
+    default: MUST(false);
     }
 }
 
@@ -233,7 +229,9 @@ static void answer(struct caller *self, stress_seed *seed) {
 
 /* Stands in the line without a thread; then cancels, or waits to be called: exactly one of both succeeds. */
 static void call_me(stress_seed *seed) {
-    struct caller self = {.waiter = {.timeout_ms = -1, .callback = called}};
+    struct caller self = {
+        .waiter = {.timeout_ms = -1, .callback = called}
+    };
     dbp_lend_result result = dbp_lend_wait(&core, &self.waiter);
     if (result == DBP_LEND_SLOT) {
         dbp_store_relaxed_u32(&self.waiter.state, DBP_WAITER_GRANT);
@@ -305,12 +303,8 @@ static void settle_accounts(void) {
 }
 
 static void run_round(int round) {
-    dbp_lend_config config = {.store = &store,
-                              .keep = 2,
-                              .limit = 3,
-                              .order = (dbp_lend_order)(round % 3),
-                              .fair_ns = round % 2 ? 0 : 200000,
-                              .bug = bug};
+    dbp_lend_config config = {
+        .store = &store, .keep = 2, .limit = 3, .order = (dbp_lend_order)(round % 3), .fair_ns = round % 2 ? 0 : 200000, .bug = bug};
     dbp_store_relaxed_u32(&places, 0);
     dbp_store_relaxed_u64(&taken, 0);
     dbp_store_relaxed_u64(&given, 0);

@@ -60,9 +60,7 @@ static void end_by_checkin(dbpool_conn conn, stress_seed *seed) {
 static void end_by_invalidation(dbpool_conn conn, stress_seed *seed) {
     dbpool_error reason = {.status = DBPOOL_EDISCONNECT, .message = "use connection: it is no good"};
     switch (stress_below(seed, 4)) {
-    case 0:
-        MUST(dbpool_invalidate_pool(pool, &conn, &reason) == DBPOOL_OK);
-        break;
+    case 0: MUST(dbpool_invalidate_pool(pool, &conn, &reason) == DBPOOL_OK); break;
     case 1:
         MUST(dbpool_invalidate_soft(conn, &reason) == DBPOOL_OK);
         end_by_checkin(conn, seed);
@@ -72,8 +70,7 @@ static void end_by_invalidation(dbpool_conn conn, stress_seed *seed) {
         MUST(!dbpool_is_valid(conn));
         end_by_checkin(conn, seed);
         return;
-    default:
-        MUST(dbpool_invalidate(&conn, stress_once_in(seed, 2) ? &reason : NULL) == DBPOOL_OK);
+    default: MUST(dbpool_invalidate(&conn, stress_once_in(seed, 2) ? &reason : NULL) == DBPOOL_OK);
     }
     MUST(!conn.cell);
 }
@@ -160,22 +157,13 @@ static void borrow(stress_seed *seed) {
     decorate(conn, seed);
     switch (stress_below(seed, 24)) {
     case 0:
-    case 1:
-        end_by_invalidation(conn, seed);
-        break;
-    case 2:
-        end_by_detach(conn, seed);
-        break;
+    case 1: end_by_invalidation(conn, seed); break;
+    case 2: end_by_detach(conn, seed); break;
     case 3:
     case 4:
-    case 5:
-        end_by_sharing(conn, seed);
-        break;
-    case 6:
-        end_twice(conn, seed);
-        break;
-    default:
-        end_by_checkin(conn, seed);
+    case 5: end_by_sharing(conn, seed); break;
+    case 6: end_twice(conn, seed); break;
+    default: end_by_checkin(conn, seed);
     }
 }
 
@@ -213,28 +201,17 @@ static void resize(stress_seed *seed) {
 
 static void govern(stress_seed *seed) {
     switch (stress_below(seed, 8)) {
-    case 0:
-        MUST(dbpool_dispose(pool) == DBPOOL_OK);
-        break;
-    case 1:
-        use_a_recreated_pool();
-        break;
-    case 2:
-        MUST(dbpool_set_log_level(pool, (int32_t)stress_below(seed, 6) - 1) == DBPOOL_OK);
-        break;
+    case 0: MUST(dbpool_dispose(pool) == DBPOOL_OK); break;
+    case 1: use_a_recreated_pool(); break;
+    case 2: MUST(dbpool_set_log_level(pool, (int32_t)stress_below(seed, 6) - 1) == DBPOOL_OK); break;
     case 3:
         MUST(dbpool_listen(pool, DBPOOL_ON_RESET, ignore, seed) == DBPOOL_OK);
         look_inside(seed);
         MUST(dbpool_unlisten(pool, DBPOOL_ON_RESET, ignore, seed) == DBPOOL_OK);
         break;
-    case 4:
-        MUST(dbpool_invalidate_pool(pool, NULL, NULL) == DBPOOL_OK);
-        break;
-    case 5:
-        look_inside(seed);
-        break;
-    default:
-        resize(seed);
+    case 4: MUST(dbpool_invalidate_pool(pool, NULL, NULL) == DBPOOL_OK); break;
+    case 5: look_inside(seed); break;
+    default: resize(seed);
     }
 }
 
@@ -316,11 +293,11 @@ static void settle_accounts(void) {
 
 static void torment(dbpool_idle_order order, bool with_all) {
     const dbpool_listener listeners[] = {
-        {DBPOOL_ON_CONNECT, refuse_sometimes, NULL},
+        {DBPOOL_ON_CONNECT,  refuse_sometimes, NULL},
         {DBPOOL_ON_CHECKOUT, refuse_sometimes, NULL},
-        {DBPOOL_ON_CHECKOUT, call_back, NULL},
-        {DBPOOL_ON_CHECKIN, call_back, NULL},
-        {DBPOOL_ON_CLOSE, call_back, NULL},
+        {DBPOOL_ON_CHECKOUT, call_back,        NULL},
+        {DBPOOL_ON_CHECKIN,  call_back,        NULL},
+        {DBPOOL_ON_CLOSE,    call_back,        NULL},
     };
     dbpool_config config = DBPOOL_CONFIG_INIT;
     config.size = 2;

@@ -96,7 +96,8 @@ static void finalize(void *native, void *arg) {
 static dbpool_status listen(const dbpool_event *event, void *arg, dbpool_error *err) {
     (void)err;
     assert_ptr_equal(arg, &values);
-    if (event->kind == DBPOOL_ON_CONNECT && was_kept(dbpool_record_set_info(event->record, DBPOOL_SCOPE_RECORD, "connect", &values, drop_value)))
+    if (event->kind == DBPOOL_ON_CONNECT &&
+        was_kept(dbpool_record_set_info(event->record, DBPOOL_SCOPE_RECORD, "connect", &values, drop_value)))
         (void)dbp_add_relaxed_u32(&values, 1);
     if (event->kind == DBPOOL_ON_CHECKOUT)
         (void)was_kept(dbpool_record_on_checkin(event->record, finalize, &values));
@@ -247,7 +248,10 @@ static dbpool_status open_for(void *arg, dbpool_record *record, int64_t deadline
 }
 
 static dbpool_status open_pool(fake_driver *fake, int way, dbpool **pool_out, dbpool_error *err) {
-    const dbpool_listener listeners[] = {{DBPOOL_ON_CONNECT, listen, &values}, {DBPOOL_ON_CHECKOUT, listen, &values}};
+    const dbpool_listener listeners[] = {
+        {DBPOOL_ON_CONNECT,  listen, &values},
+        {DBPOOL_ON_CHECKOUT, listen, &values}
+    };
     const dbpool_creator creator = {.open_for = open_for, .arg = fake};
     const char *keywords[] = {"user", "pool_name", NULL}, *texts[] = {"me", "tortured", NULL};
     dbpool_config config = DBPOOL_CONFIG_INIT;
@@ -259,12 +263,9 @@ static dbpool_status open_pool(fake_driver *fake, int way, dbpool **pool_out, db
     config.listener_count = 2;
     config.log = ignore_line;
     switch (way) {
-    case 0:
-        return dbpool_open("fake://me:xyzzy@host/base?pool_name=tortured&key=va%20lue", &config, pool_out, err);
-    case 1:
-        return dbpool_open_params("fake", keywords, texts, &config, pool_out, err);
-    default:
-        break;
+    case 0: return dbpool_open("fake://me:xyzzy@host/base?pool_name=tortured&key=va%20lue", &config, pool_out, err);
+    case 1: return dbpool_open_params("fake", keywords, texts, &config, pool_out, err);
+    default: break;
     }
     dbpool_status status = dbpool_open_driver(fake_driver_table(fake), fake, &config, pool_out, err);
     return status == DBPOOL_OK && way == 2 ? dbpool_set_creator(*pool_out, &creator, err) : status;
@@ -444,14 +445,10 @@ static int register_driver(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_allocation_may_fail),
-        cmocka_unit_test(every_start_of_a_thread_may_fail),
-        cmocka_unit_test(every_opening_may_fail),
-        cmocka_unit_test(every_close_may_fail),
-        cmocka_unit_test(every_look_may_find_it_dead),
-        cmocka_unit_test(every_state_may_be_dirty_or_unclean),
-        cmocka_unit_test(every_ping_may_fail),
-        cmocka_unit_test(every_reset_may_fail),
+        cmocka_unit_test(every_allocation_may_fail),   cmocka_unit_test(every_start_of_a_thread_may_fail),
+        cmocka_unit_test(every_opening_may_fail),      cmocka_unit_test(every_close_may_fail),
+        cmocka_unit_test(every_look_may_find_it_dead), cmocka_unit_test(every_state_may_be_dirty_or_unclean),
+        cmocka_unit_test(every_ping_may_fail),         cmocka_unit_test(every_reset_may_fail),
         cmocka_unit_test(every_description_may_fail),
     };
     return cmocka_run_group_tests(tests, register_driver, NULL);
