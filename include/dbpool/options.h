@@ -14,8 +14,8 @@
  * RESET, ORDER, ECHO   one of the words named in the text          int32_t, an enum of dbpool.h
  * TEXT      the text                                              const char *, copied by open
  *
- * New rows come last, so that the struct of an older program is a beginning of the newer one. A row of 32 bits must not come to lie in
- * what was padding at the end of the older struct: no older program has set that.
+ * New rows come last, so that the struct of an older program is a beginning of the newer one, and rows of 32 bits come in pairs, so that
+ * there is no padding, which no program sets.
  */
 #ifndef DBPOOL_OPTIONS_H
 #define DBPOOL_OPTIONS_H
@@ -37,15 +37,15 @@
     X(MS, timeout_ms, "pool_timeout", 30000, -1, DBPOOL_MS_MAX,                                                                     \
       "How long a checkout waits, opening included. 0: it never waits for another's connection. -1: for ever.")                     \
     X(ORDER, idle_order, "pool_idle_order", DBPOOL_IDLE_WARM, DBPOOL_IDLE_WARM, DBPOOL_IDLE_FIFO,                                   \
-      "Which idle connection is lent: `warm` (the one last used on this CPU, else the most recent), `lifo` or `fifo`, both exact.") \
+      "Which idle connection is lent: `warm` (the one that rests at this CPU, else the most recent), `lifo` or `fifo`, both exact.")    \
+    X(BOOL, pre_ping, "pool_pre_ping", 0, 0, 1,                                                                                     \
+      "Ask the server, with one round trip, whether an idle connection lives before it is lent.")                                   \
     X(NS, fair_ns, "pool_fair", 500000, 0, 3600000000000,                                                                           \
       "A caller that has waited for this long is overtaken no more: each connection returned goes to it. 0: strictly in order.")    \
     X(MS, connect_timeout_ms, "pool_connect_timeout", 10000, -1, DBPOOL_MS_MAX,                                                     \
       "The most that opening one connection may take. -1: no limit but the caller's, and none on a thread of the library.")         \
     X(MS, recycle_ms, "pool_recycle", -1, -1, DBPOOL_MS_MAX,                                                                        \
       "A connection older than this is opened anew at its next checkout. 0: whenever time has passed. -1: never.")                  \
-    X(BOOL, pre_ping, "pool_pre_ping", 0, 0, 1,                                                                                     \
-      "Ask the server, with one round trip, whether an idle connection lives before it is lent.")                                   \
     X(MS, validate_after_ms, "pool_validate_after", 0, 0, DBPOOL_MS_MAX,                                                            \
       "An idle connection is looked at (no round trip) before it is lent, unless it was used within this time. 0: always.")         \
     X(MS, ping_timeout_ms, "pool_ping_timeout", 5000, 1, DBPOOL_MS_MAX,                                                             \
@@ -53,10 +53,10 @@
     X(RESET, reset_on_return, "pool_reset_on_return", DBPOOL_RESET_ROLLBACK, DBPOOL_RESET_NONE, DBPOOL_RESET_FULL,                  \
       "What a returned connection goes through: `rollback` (or true), `commit`, `none` (or false), or `full`, where the driver "    \
       "forgets everything that the session held.")                                                                                  \
-    X(MS, reset_timeout_ms, "pool_reset_timeout", 5000, 1, DBPOOL_MS_MAX,                                                           \
-      "The most that a reset may take; past that the connection is closed.")                                                        \
     X(ECHO, echo, "pool_echo", DBPOOL_ECHO_UNSET, DBPOOL_ECHO_UNSET, DBPOOL_ECHO_DEBUG,                                             \
-      "What is logged: `off` (or false; errors alone), `info` (or true), `debug`; unset, the process-wide level decides.")
+      "What is logged: `off` (or false; errors alone), `info` (or true), `debug`; unset, the process-wide level decides.")          \
+    X(MS, reset_timeout_ms, "pool_reset_timeout", 5000, 1, DBPOOL_MS_MAX,                                                           \
+      "The most that a reset may take; past that the connection is closed.")
 /* clang-format on */
 
 #endif

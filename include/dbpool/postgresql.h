@@ -32,7 +32,8 @@
 extern "C" {
 #endif
 
-/* The driver's table, for dbpool_register_driver, and for dbpool_open_driver with what its configure has made. */
+/* The driver's table, for dbpool_open_driver with what its configure has made. A program that is linked with the driver, statically too, need not
+ * register it. */
 extern DBPOOL_API const dbpool_driver dbpool_postgresql_driver;
 
 /* The connection of a lease; NULL if the handle is stale or of another driver.

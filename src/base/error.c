@@ -5,6 +5,26 @@
 #include <stdio.h>
 #include <string.h>
 
+const char *dbpool_status_name(dbpool_status status) {
+    switch (status) {
+#define NAME(number, name, meaning) \
+    case DBPOOL_##name: return "DBPOOL_" #name;
+        DBPOOL_STATUSES(NAME)
+#undef NAME
+    }
+    return "DBPOOL_E?";
+}
+
+const char *dbpool_status_meaning(dbpool_status status) {
+    switch (status) {
+#define MEANING(number, name, meaning) \
+    case DBPOOL_##name: return meaning;
+        DBPOOL_STATUSES(MEANING)
+#undef MEANING
+    }
+    return "unknown status";
+}
+
 __attribute__((format(printf, 5, 0))) static void fill(dbpool_error *err, dbpool_status status, uint32_t flags, int32_t native_code,
                                                        const char *format, va_list args) {
     if (!err)
@@ -39,6 +59,12 @@ dbpool_status dbp_error_pass(dbpool_error *err, const dbpool_error *cause) {
     if (err && err != cause)
         *err = *cause;
     return cause->status;
+}
+
+dbpool_status dbp_error_ensure(dbpool_error *err, dbpool_status status, const char *action) {
+    if (status != DBPOOL_OK && err->status != status)
+        dbp_error_set(err, status, "%s: %s", action, dbpool_status_meaning(status));
+    return status;
 }
 
 dbpool_status dbp_error_nomem(dbpool_error *err, const char *action) {

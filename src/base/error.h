@@ -17,6 +17,9 @@ dbpool_status dbp_error_set_native(dbpool_error *err, dbpool_status status, uint
 /* Copies a failure that happened below to where the caller wants it, which may be nowhere. Returns its status. */
 dbpool_status dbp_error_pass(dbpool_error *err, const dbpool_error *cause);
 
+/* Makes sure that a failure reported by somebody else's function has a message: one that did not fill `err` gets "action: meaning". Returns `status`. */
+dbpool_status dbp_error_ensure(dbpool_error *err, dbpool_status status, const char *action);
+
 /* Out of memory while doing `action`. */
 dbpool_status dbp_error_nomem(dbpool_error *err, const char *action);
 

@@ -62,6 +62,12 @@ static dbpool_status reset(dbpool *pool, dbpool_record *record, void *native, db
 
 /* ---- Handles ---- */
 
+/* Nobody holds the record's lease any more; statistics do not count it from here on. */
+static void end_count(dbpool_record *record) {
+    dbp_store_relaxed_u32(&record->handles, 0);
+    dbp_store_relaxed_u32(&record->holder, 0);
+}
+
 static void unlink_locked(dbpool_record *record, dbpool_cell *cell) {
     dbpool_cell **link = &record->cell.next;
     while (*link && *link != cell)
@@ -81,9 +87,9 @@ static void end_cell(dbpool_record *record, dbpool_cell *cell) {
     dbp_cell_give_spare(cell);
 }
 
-/* Takes the caller's handle, which it has made ENDING, from the lease, and ends its cell; true when it is the last one: then it stays as it is, for
- * the end of the lease. One that finds itself alone can neither gain nor lose company: only a live handle makes another. The cell is ended before the
- * count falls: as soon as it has, the lease may end, and the record serve somebody else, or another pool. */
+/* Takes the caller's handle, which it has made ENDING, from the lease, and ends its cell; true when it is the last one: then it stays as it
+ * is, for the end of the lease. One that finds itself alone can neither gain nor lose company: only a live handle makes another. The cell
+ * is ended before the count falls: as soon as it has, the lease may end, and the record serve somebody else, or another pool. */
 static bool leave(dbpool_record *record, dbpool_cell *cell, uint32_t flags) {
     if (dbp_load_acquire_u32(&record->handles) == 1)
         return true;
@@ -126,8 +132,6 @@ static void kill_others(dbpool_record *record, const dbpool_cell *own) {
 
 static dbpool_status stale(const dbpool_conn *conn) { return conn ? DBPOOL_ESTALE : DBPOOL_EINVAL; }
 
-static bool is_inherited(const dbpool *pool) { return __builtin_expect(pool->fork_count != dbp_fork_count, 0); }
-
 /* ---- Returning ---- */
 
 static void forget_tag(dbpool_record *record) {
@@ -149,6 +153,19 @@ static void clean_or_close(dbpool *pool, dbpool_record *record, dbpool_cell *cel
         dbp_record_invalidate(record, &own);
 }
 
+/* Finalizers and checkin listeners run after the reset, and may use the connection. */
+static bool foreign_code_ran(dbpool *pool, bool had_finalizers) {
+    return pool->driver->state && (had_finalizers || dbp_events_any(&pool->events, DBPOOL_ON_CHECKIN));
+}
+
+static void close_unless_clean(dbpool *pool, dbpool_record *record) {
+    if (pool->driver->state(pool->driver_arg, record->native) == DBPOOL_NATIVE_CLEAN)
+        return;
+    dbp_pool_count(pool, DBP_COUNT_UNCLEAN);
+    dbp_log(pool, DBPOOL_LOG_ERROR, "A finalizer or checkin listener left connection %p unclean; closing it", record->native);
+    dbp_record_close(record);
+}
+
 void dbp_lease_return(dbpool_record *record, dbpool_cell *cell, dbp_return_kind kind) {
     dbpool *pool = record->pool;
     dbp_record_enter(record, DBP_RECORD_RESETTING);
@@ -158,12 +175,15 @@ void dbp_lease_return(dbpool_record *record, dbpool_cell *cell, dbp_return_kind 
         dbp_record_invalidate(record, NULL);
     if (record->native)
         clean_or_close(pool, record, cell, kind);
-    if (record->native && record->extras)
+    bool had_finalizers = record->native && record->extras && record->extras->finalizers;
+    if (had_finalizers)
         dbp_finalizer_run(&record->extras->finalizers, record->native);
     forget_tag(record);
-    dbp_store_relaxed_u32(&record->handles, 0);
+    end_count(record);
     end_cell(record, cell);
     dbp_pool_tell(pool, DBPOOL_ON_CHECKIN, record, record->native, NULL);
+    if (record->native && foreign_code_ran(pool, had_finalizers))
+        close_unless_clean(pool, record);
     if (record->native && (dbp_pool_has_disposed(pool, record) || dbp_load_relaxed_u32(&pool->broken)))
         dbp_record_close(record);
     if (!record->native) {
@@ -202,7 +222,7 @@ static void close_detached(dbpool_cell *cell, bool with_reset, dbp_return_kind k
 /* The caller has claimed the handle. */
 static dbpool_status return_slow(dbpool_cell *cell, dbp_return_kind kind) {
     dbpool_record *record = cell->record;
-    if (is_inherited(record ? record->pool : cell->detached->pool))
+    if (dbp_pool_is_inherited(record ? record->pool : cell->detached->pool))
         return DBPOOL_EFORK;
     if (!record)
         close_detached(cell, true, kind);
@@ -220,10 +240,10 @@ dbpool_status dbpool_checkin(dbpool_conn *conn) {
     if (!record || cell != &record->cell || dbp_load_acquire_u32(&record->handles) != 1)
         return return_slow(cell, DBP_RETURN_RESET);
     dbpool *pool = record->pool;
-    if (dbp_load_relaxed_u32(&pool->checkin_checks) || record->extras || !record->native || is_inherited(pool) ||
-        dbp_pool_has_disposed(pool, record) || pool->driver->state(pool->driver_arg, record->native) != DBPOOL_NATIVE_CLEAN)
+    if (dbp_load_relaxed_u32(&pool->checkin_checks) || record->extras || !record->native || dbp_pool_has_disposed(pool, record) ||
+        pool->driver->state(pool->driver_arg, record->native) != DBPOOL_NATIVE_CLEAN)
         return return_slow(cell, DBP_RETURN_RESET);
-    dbp_store_relaxed_u32(&record->handles, 0);
+    end_count(record);
     dbp_cell_end(cell);
     dbp_queue_give(pool, record);
     return DBPOOL_OK;
@@ -261,7 +281,7 @@ dbpool_status dbpool_checkout_nested(dbpool_conn conn, dbpool_conn *conn_out, db
     dbpool_record *record = conn.cell->record;
     if (!record)
         return dbp_error_set(err, DBPOOL_EUNSUPPORTED, "nested checkout: the connection is detached");
-    if (is_inherited(record->pool))
+    if (dbp_pool_is_inherited(record->pool))
         return dbp_error_set(err, DBPOOL_EFORK, "nested checkout: the lease belongs to the parent process");
     dbpool_cell *cell = dbp_cell_take_spare();
     if (!cell)
@@ -312,7 +332,7 @@ static dbpool_status invalidate_claimed(dbpool_conn *conn, const dbpool_error *r
     dbpool_cell *cell = conn->cell;
     dbpool_record *record = cell->record;
     *conn = DBPOOL_CONN_NONE;
-    if (is_inherited(record ? record->pool : cell->detached->pool))
+    if (dbp_pool_is_inherited(record ? record->pool : cell->detached->pool))
         return DBPOOL_EFORK;
     if (record)
         invalidate_lease(record, cell, reason);
@@ -329,7 +349,7 @@ dbpool_status dbpool_invalidate_soft(dbpool_conn conn, const dbpool_error *reaso
     if (!has_connection(conn))
         return DBPOOL_ESTALE;
     dbpool_record *record = conn.cell->record;
-    if (is_inherited(record ? record->pool : conn.cell->detached->pool))
+    if (dbp_pool_is_inherited(record ? record->pool : conn.cell->detached->pool))
         return DBPOOL_EFORK;
     if (!record)
         return DBPOOL_OK;
@@ -351,8 +371,10 @@ dbpool_status dbpool_invalidate_soft(dbpool_conn conn, const dbpool_error *reaso
 dbpool_status dbpool_invalidate_pool(dbpool *pool, dbpool_conn *conn, const dbpool_error *reason) {
     if (!pool)
         return DBPOOL_EINVAL;
-    if (is_inherited(pool))
+    if (dbp_pool_is_inherited(pool))
         return DBPOOL_EFORK;
+    if (conn && dbp_cell_readable(*conn) && dbp_cell_pool(*conn) != pool)
+        return DBPOOL_EINVAL;
     bool given = conn && claim_connection(*conn);
     dbpool_record *record = given ? conn->cell->record : NULL;
     dbp_pool_condemn(pool, record && record->pool == pool ? record : NULL);
@@ -362,7 +384,7 @@ dbpool_status dbpool_invalidate_pool(dbpool *pool, dbpool_conn *conn, const dbpo
 dbpool_status dbpool_record_invalidate(dbpool_record *record, const dbpool_error *reason) {
     if (!record)
         return DBPOOL_EINVAL;
-    if (is_inherited(record->pool))
+    if (dbp_pool_is_inherited(record->pool))
         return DBPOOL_EFORK;
     dbp_record_state state = (dbp_record_state)dbp_load_relaxed_u32(&record->state);
     if (state != DBP_RECORD_LEASED && state != DBP_RECORD_RESETTING)
@@ -409,7 +431,7 @@ static dbpool_status detach_record(dbpool_record *record, dbpool_conn *conn, dbp
     *conn = separate(record, detached, spare);
     dbp_pool_count(pool, DBP_COUNT_DETACHES);
     forget_tag(record);
-    dbp_store_relaxed_u32(&record->handles, 0);
+    end_count(record);
     end_cell(record, old);
     dbp_pool_tell(pool, DBPOOL_ON_DETACH, record, detached->native, NULL);
     dbp_queue_give_empty(pool, record);
@@ -432,7 +454,7 @@ dbpool_status dbpool_detach(dbpool_conn *conn, dbpool_error *err) {
     dbpool_record *record = conn->cell->record;
     if (!record)
         return DBPOOL_OK;
-    if (is_inherited(record->pool))
+    if (dbp_pool_is_inherited(record->pool))
         return dbp_error_set(err, DBPOOL_EFORK, "detach: the lease belongs to the parent process");
     dbp_detached *detached = make_detached(record);
     dbpool_cell *spare = detached ? dbp_cell_take_spare() : NULL;

@@ -13,15 +13,14 @@
 /* ---- The beginning of a lease ---- */
 
 static inline void begin(dbpool_record *record, uint64_t cell_state) {
-    record->cell.record = record;
     (void)dbp_cell_begin(&record->cell, cell_state);
     dbp_store_relaxed_u32(&record->handles, 1);
-    dbp_store_relaxed_u32(&record->holder, dbp_thread_id());
 }
 
 /* The moment from which the lease counts. */
 static inline void count_lease(dbpool_record *record) {
     dbp_bump_u64(&record->uses);
+    dbp_store_relaxed_u32(&record->holder, dbp_thread_id());
     dbp_store_relaxed_u64(&record->since_ns, (uint64_t)dbp_clock_coarse());
 }
 
@@ -84,7 +83,7 @@ static dbpool_status ping(dbpool *pool, dbpool_record *record, dbp_waiter *waite
     dbp_log(pool, DBPOOL_LOG_DEBUG, "Pool pre-ping on connection %p", record->native);
     dbp_pool_count(pool, DBP_COUNT_PINGS);
     dbpool_status status = pool->driver->ping(pool->driver_arg, record->native, own < until ? own : until, err);
-    if (status == DBPOOL_OK)
+    if (dbp_error_ensure(err, status, "ping connection") == DBPOOL_OK)
         return status;
     dbp_pool_count(pool, DBP_COUNT_PING_FAILED);
     dbp_log(pool, DBPOOL_LOG_DEBUG, "Pool pre-ping on connection %p failed: %s", record->native, err->message);
@@ -143,7 +142,8 @@ static dbpool_status prove(dbpool *pool, dbpool_record *record, dbp_waiter *wait
         if (status != DBPOOL_EDISCONNECT) {
             dbp_record_enter(record, DBP_RECORD_LEASED);
             dbp_lease_return(record, &record->cell, DBP_RETURN_RESET);
-            return dbp_error_pass(err, &own);
+            (void)dbp_error_pass(err, &own);
+            return status;
         }
         status = replace(pool, record, waiter, &own, err);
         if (status != DBPOOL_OK)
@@ -181,6 +181,7 @@ static dbpool_status prepare(dbpool *pool, dbpool_record *record, dbp_waiter *wa
 
 /* What the fast path took is never lent, and must not keep the pool from ending. */
 static dbpool_status refuse_broken(dbpool *pool, dbpool_record *record, dbpool_error *err) {
+    dbp_pool_log_bug(pool);
     if (record) {
         dbp_record_close(record);
         dbp_queue_give_empty(pool, record);
@@ -192,6 +193,9 @@ static dbpool_status refuse_broken(dbpool *pool, dbpool_record *record, dbpool_e
 static dbpool_status checkout_slow(dbpool *pool, dbpool_record *record, int64_t timeout_ms, dbpool_conn *conn_out, dbpool_error *err) {
     dbp_waiter waiter = {.timeout_ms = timeout_ms, .no_wait = timeout_ms == 0 || dbp_events_inside(pool)};
     dbpool_status status = DBPOOL_OK;
+    *conn_out = DBPOOL_CONN_NONE;
+    if (dbp_pool_is_inherited(pool)) /* what the fast path has taken is lost in this process alone, where nothing of it can be used */
+        return dbp_error_set(err, DBPOOL_EFORK, "checkout: the pool belongs to the parent process; open one after the fork");
     dbp_pool_ref(pool);
     if (record)
         record->flags &= ~DBP_RECORD_FRESH; /* opened for somebody else */
@@ -207,9 +211,6 @@ static dbpool_status checkout_slow(dbpool *pool, dbpool_record *record, int64_t 
 
 /* The fast path; everything that it does not need is called from its end. */
 static inline dbpool_status checkout(dbpool *pool, int64_t timeout_ms, dbpool_conn *conn_out, dbpool_error *err) {
-    *conn_out = DBPOOL_CONN_NONE;
-    if (__builtin_expect(pool->fork_count != dbp_fork_count, 0))
-        return dbp_error_set(err, DBPOOL_EFORK, "checkout: the pool belongs to the parent process; open one after the fork");
     dbp_slot *slot = dbp_lend_take(&pool->lend);
     dbpool_record *record = slot ? dbp_record_of_slot(slot) : NULL;
     if (__builtin_expect(!record, 0))

@@ -14,9 +14,15 @@ typedef struct dbp_events {
     dbp_atomic_ptr first[DBPOOL_EVENT_COUNT];
 } dbp_events;
 
+/* A node for a listener, or NULL when there is no memory; made before the mutex is taken. */
+struct dbp_listener_node *dbp_events_node(const dbpool_listener *listener);
+
 /* Pool's mutex held. */
-bool dbp_events_add_locked(dbp_events *events, const dbpool_listener *listener);
+void dbp_events_append_locked(dbp_events *events, struct dbp_listener_node *node);
 bool dbp_events_remove_locked(dbp_events *events, const dbpool_listener *listener);
+
+/* Both at once, for a list that nobody else knows yet. */
+bool dbp_events_add_unshared(dbp_events *events, const dbpool_listener *listener);
 
 /* Appends the listeners of `from` to `to`, which nobody else knows yet. False when there is no memory. */
 bool dbp_events_copy(const dbp_events *from, dbp_events *to);

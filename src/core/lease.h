@@ -24,6 +24,9 @@ typedef enum dbp_return_kind {
  * gone afterwards. */
 void dbp_lease_return(dbpool_record *record, dbpool_cell *cell, dbp_return_kind kind);
 
+/* The pool of a handle that is readable. */
+static inline dbpool *dbp_cell_pool(dbpool_conn conn) { return conn.cell->record ? conn.cell->record->pool : conn.cell->detached->pool; }
+
 /* A handle to an ENDING cell, for listeners. */
 static inline dbpool_conn dbp_lease_shown(dbpool_cell *cell) { return (dbpool_conn){cell, dbp_load_relaxed_u64(&cell->number)}; }
 

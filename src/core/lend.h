@@ -157,8 +157,9 @@ dbp_lend_result dbp_lend_wait(dbp_lend *lend, dbp_waiter *waiter);
 /* Takes a waiter with a callback out of the line. False when it was too late: the callback has run or will. */
 bool dbp_lend_cancel(dbp_lend *lend, dbp_waiter *waiter);
 
-/* Gives back a live slot: to the oldest waiter or to the idle ones. NULL: done. Else there are too many, and the slot in the result is the caller's, who
- * closes what it holds and then puts it back empty. It need not be the slot given: that one may have been lent on, and another one found in its stead. */
+/* Gives back a live slot: to the oldest waiter or to the idle ones. NULL: done. Else there are too many, and the slot in the result is the
+ * caller's, who closes what it holds and then puts it back empty. It need not be the slot given: that one may have been lent on, and
+ * another one found in its stead. */
 static inline dbp_slot *dbp_lend_put(dbp_lend *lend, dbp_slot *slot) {
     if (dbp_load_relaxed_u32(&lend->gate) == 0) {
         dbp_hot *hot = &lend->hot[dbp_cpu_current() & lend->hot_mask];

@@ -35,6 +35,10 @@ static const struct option OPTIONS[] = {
 };
 #define OPTION_COUNT (sizeof OPTIONS / sizeof OPTIONS[0])
 
+/* A field of a later version that came to lie in padding would be read from programs that have never set it. */
+#define SIZE_OF_ROW(kind, field, key, initial, least, most, text) +sizeof(((dbpool_config *)NULL)->field)
+_Static_assert(sizeof(dbpool_config) == offsetof(dbpool_config, name) DBPOOL_OPTIONS(SIZE_OF_ROW), "dbpool_config has no padding");
+
 /* A word that stands for a value of an enum option. */
 typedef struct word {
     const char *text;

@@ -68,6 +68,31 @@ static void give_memory(dbpool *pool) {
     dbp_mutex_unlock(&list_mutex);
 }
 
+/* ---- In a forked child ---- */
+
+/* An idle connection is nobody's: its socket is closed without a goodbye. One that is lent is left as it is, since whoever held it may
+ * still have its native handle; so is what was being opened or closed. */
+static void abandon_idle(dbpool *pool) {
+    for (uint32_t index = 1; pool->driver->abandon && index <= pool->lend.created; index++) {
+        dbpool_record *record = dbp_record_of_slot(dbp_lend_slot(&pool->lend, index));
+        if (dbp_load_relaxed_u32(&record->state) == DBP_RECORD_IDLE && record->native)
+            pool->driver->abandon(pool->driver_arg, record->native);
+    }
+}
+
+/* Between fork and whatever comes next: only stores and close(2). The list's mutex is held over the fork. */
+static void disown_all(void) {
+    for (dbpool *pool = pools; pool; pool = pool->older) {
+        if (pool->fork_count + 1 != dbp_fork_count)
+            continue;
+        dbp_store_relaxed_u32(&pool->checkout_checks, DBP_CHECK_FORKED);
+        dbp_store_relaxed_u32(&pool->checkin_checks, DBP_CHECK_FORKED);
+        abandon_idle(pool);
+    }
+}
+
+__attribute__((constructor)) static void watch_forks(void) { dbp_fork_child_hook = disown_all; }
+
 /* ---- Making ---- */
 
 static const size_t after_lend = offsetof(struct dbpool, epoch);
@@ -112,7 +137,7 @@ static bool add_listeners(dbpool *pool, const dbp_events *inherited) {
     if (inherited && !dbp_events_copy(inherited, &pool->events))
         return false;
     for (size_t i = 0; i < pool->config.listener_count; i++)
-        if (!dbp_events_add_locked(&pool->events, &pool->config.listeners[i]))
+        if (!dbp_events_add_unshared(&pool->events, &pool->config.listeners[i]))
             return false;
     pool->config.listeners = NULL;
     pool->config.listener_count = 0;
@@ -259,13 +284,16 @@ dbpool_status dbpool_recreate(dbpool *pool, dbpool **pool_out, dbpool_error *err
         return dbp_error_set(err, DBPOOL_EINVAL, "recreate pool: an argument is NULL");
     if (dbp_pool_is_inherited(pool))
         return dbp_error_set(err, DBPOOL_EFORK, "recreate pool: it belongs to the parent process; open one after the fork");
+    *pool_out = NULL;
     dbp_mutex_lock(&pool->mutex);
     dbpool_config config = pool->config;
     dbpool_creator creator = pool->creator;
+    int32_t log_level = pool->own_log_level;
     dbp_mutex_unlock(&pool->mutex);
     dbp_log(pool, DBPOOL_LOG_INFO, "Pool recreating");
     dbp_source_ref(pool->source);
-    return make(pool->source, &config, &creator, &pool->events, pool_out, err);
+    dbpool_status status = make(pool->source, &config, &creator, &pool->events, pool_out, err);
+    return status == DBPOOL_OK ? dbpool_set_log_level(*pool_out, log_level) : status;
 }
 
 /* ---- What the fast paths must know ---- */
@@ -298,6 +326,11 @@ static uint32_t checkin_checks(const dbpool *pool, bool debug) {
     return checks;
 }
 
+static void mark_broken(dbpool *pool) {
+    (void)dbp_or_seq_cst_u32(&pool->checkout_checks, DBP_CHECK_BROKEN);
+    (void)dbp_or_seq_cst_u32(&pool->checkin_checks, DBP_CHECK_BROKEN);
+}
+
 void dbp_pool_refresh(dbpool *pool) {
     /* In a child the parent's pools are left as they are; a thread of the parent may have held the mutex. */
     if (pool->fork_count != dbp_fork_count)
@@ -307,6 +340,8 @@ void dbp_pool_refresh(dbpool *pool) {
     dbp_store_relaxed_u32(&pool->log_level, level);
     dbp_store_relaxed_u32(&pool->checkout_checks, checkout_checks(pool, level >= DBPOOL_LOG_DEBUG));
     dbp_store_relaxed_u32(&pool->checkin_checks, checkin_checks(pool, level >= DBPOOL_LOG_DEBUG));
+    if (dbp_load_seq_cst_u32(&pool->broken))
+        mark_broken(pool); /* it broke while this was computed */
     dbp_mutex_unlock(&pool->mutex);
 }
 
@@ -316,11 +351,18 @@ static dbpool_status change_listeners(dbpool *pool, dbpool_event_kind kind, dbpo
     if (dbp_pool_is_inherited(pool))
         return DBPOOL_EFORK;
     dbpool_listener listener = {kind, fn, arg};
+    struct dbp_listener_node *node = add ? dbp_events_node(&listener) : NULL;
+    if (add && !node)
+        return DBPOOL_ENOMEM;
+    bool known = true;
     dbp_mutex_lock(&pool->mutex);
-    bool done = add ? dbp_events_add_locked(&pool->events, &listener) : dbp_events_remove_locked(&pool->events, &listener);
+    if (node)
+        dbp_events_append_locked(&pool->events, node);
+    else
+        known = dbp_events_remove_locked(&pool->events, &listener);
     dbp_mutex_unlock(&pool->mutex);
-    if (!done)
-        return add ? DBPOOL_ENOMEM : DBPOOL_EINVAL;
+    if (!known)
+        return DBPOOL_EINVAL;
     dbp_pool_refresh(pool);
     return DBPOOL_OK;
 }
@@ -347,6 +389,12 @@ void dbp_pool_condemn(dbpool *pool, const dbpool_record *record) {
         }
 }
 
+void dbp_pool_log_bug(dbpool *pool) {
+    const char *where = dbp_exchange_acq_rel_ptr(&pool->bug, NULL);
+    if (where)
+        dbp_log(pool, DBPOOL_LOG_ERROR, "Impossible state, the pool lends no more: %s", where);
+}
+
 void dbp_bug(dbpool *pool, const char *where) {
 #if DBP_TRAP_BUGS
     (void)pool;
@@ -355,9 +403,9 @@ void dbp_bug(dbpool *pool, const char *where) {
 #else
     if (dbp_exchange_acq_rel_u32(&pool->broken, 1))
         return;
-    dbp_log(pool, DBPOOL_LOG_ERROR, "Impossible state, the pool lends no more: %s", where);
-    (void)dbp_or_seq_cst_u32(&pool->checkout_checks, DBP_CHECK_BROKEN);
-    (void)dbp_or_seq_cst_u32(&pool->checkin_checks, DBP_CHECK_BROKEN);
+    /* It may be met under a lock: it is logged by the next call that is refused. */
+    dbp_store_release_ptr(&pool->bug, (void *)(uintptr_t)where);
+    mark_broken(pool);
 #endif
 }
 
@@ -378,7 +426,7 @@ static void apply_size(dbpool *pool) {
         applied = wanted;
         dbp_queue_close_chain(pool, dbp_lend_resize(&pool->lend, applied.keep, applied.limit, applied.unlimited));
         wanted = wanted_lending(pool);
-    } while (wanted.keep != applied.keep || wanted.limit != applied.limit);
+    } while (wanted.keep != applied.keep || wanted.limit != applied.limit || wanted.unlimited != applied.unlimited);
 }
 
 dbpool_status dbpool_resize(dbpool *pool, int32_t size, int32_t max_overflow, dbpool_error *err) {
@@ -420,8 +468,9 @@ dbpool_status dbpool_dispose(dbpool *pool) {
 static dbpool_status still_out(dbpool *pool, dbpool_error *err) {
     dbpool_stats stats = {.struct_size = sizeof stats};
     (void)dbpool_get_stats(pool, &stats);
-    return dbp_error_set(err, DBPOOL_ETIMEOUT, "close pool: %d leases are still out, and %d connections are being opened or closed",
-                         stats.leased, stats.open - stats.leased);
+    return dbp_error_set_native(err, DBPOOL_ETIMEOUT, DBPOOL_ERROR_TIMED_OUT, 0,
+                                "close pool: %d leases are still out, and %d connections are being opened or closed", stats.leased,
+                                stats.open - stats.leased);
 }
 
 static dbpool_status await_leases(dbpool *pool, int64_t timeout_ms, dbpool_error *err) {

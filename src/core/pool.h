@@ -25,6 +25,7 @@
 #define DBP_CHECK_RESET 32u   /* each return needs more than the driver's look at its own state */
 #define DBP_CHECK_STAMP 64u   /* the time of return is needed */
 #define DBP_CHECK_BROKEN 128u /* an impossible state was met */
+#define DBP_CHECK_FORKED 256u /* this is a child of the process that made the pool */
 
 typedef enum dbp_counter {
     DBP_COUNT_NESTED,
@@ -68,6 +69,7 @@ struct dbpool {
     dbp_atomic_u32 references;
     dbp_atomic_u32 drained; /* 1: closed, and every place given back; closers wait on it */
     dbp_atomic_u32 broken;
+    dbp_atomic_ptr bug;      /* where, until it has been logged */
     dbp_atomic_u32 detached; /* detached connections that are open */
     dbp_atomic_u64 counters[DBP_COUNTERS];
 
@@ -108,6 +110,9 @@ void dbp_pool_condemn(dbpool *pool, const dbpool_record *record);
 
 /* An impossible state (design: never an assert). Test builds trap; others log it once and lend no more. */
 void dbp_bug(dbpool *pool, const char *where);
+
+/* Logs the impossible state that was met, once. */
+void dbp_pool_log_bug(dbpool *pool);
 
 /* Tells listeners about a record's connection; a failure is logged. */
 void dbp_pool_tell(dbpool *pool, dbpool_event_kind kind, dbpool_record *record, void *native, const dbpool_error *reason);

@@ -89,8 +89,12 @@ static dbpool_status run_connect_listeners(dbpool_record *record, int64_t deadli
             return run_connect(record, DBPOOL_ON_CONNECT, err);
         if (dbp_cas_acquire_u32(&pool->first_busy, &idle, 1))
             return run_first(record, due, err);
+        if (dbp_events_inside(pool))
+            return dbp_error_set(err, DBPOOL_EDEADLK,
+                                 "open connection: a listener must not wait for the first connect listeners of its own pool");
         if (!dbp_wait(&pool->first_busy, 1, deadline_ns) && dbp_load_acquire_u32(&pool->first_busy) == 1)
-            return dbp_error_set(err, DBPOOL_ETIMEOUT, "open connection: the first connect listeners of the pool are still running");
+            return dbp_error_set_native(err, DBPOOL_ETIMEOUT, DBPOOL_ERROR_TIMED_OUT, 0,
+                                        "open connection: the first connect listeners of the pool are still running");
     }
 }
 
@@ -124,8 +128,7 @@ dbpool_status dbp_record_open(dbpool_record *record, int64_t deadline_ns, dbpool
     if (status != DBPOOL_OK) {
         record->native = NULL;
         drop_attached(record);
-        if (own.status != status)
-            dbp_error_set(&own, status, "open connection: %s", dbpool_status_meaning(status));
+        (void)dbp_error_ensure(&own, status, "open connection");
         return refuse(record, status, &own, err);
     }
     dbp_pool_count(pool, DBP_COUNT_OPENED);

@@ -40,7 +40,7 @@ struct dbpool_record {
 
     dbp_atomic_u64 uses;     /* leases so far */
     dbp_atomic_u64 since_ns; /* when the present lease began, or when it was last returned; as exact as dbp_clock_coarse */
-    dbp_atomic_u32 holder;   /* thread id of the one who took the lease */
+    dbp_atomic_u32 holder;   /* thread id of the one who took the lease; 0: not lent */
     uint32_t flags;          /* DBP_RECORD_… */
     dbpool *pool;            /* immutable while the pool lives */
     int64_t opened_ns;       /* when the opening of the connection began */

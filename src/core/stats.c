@@ -16,26 +16,6 @@ _Static_assert(DBPOOL_WAIT_BUCKETS == DBP_WAIT_BUCKETS, "the histogram is copied
 
 /* ---- Names ---- */
 
-const char *dbpool_status_name(dbpool_status status) {
-    switch (status) {
-#define NAME(number, name, meaning) \
-    case DBPOOL_##name: return "DBPOOL_" #name;
-        DBPOOL_STATUSES(NAME)
-#undef NAME
-    }
-    return "DBPOOL_E?";
-}
-
-const char *dbpool_status_meaning(dbpool_status status) {
-    switch (status) {
-#define MEANING(number, name, meaning) \
-    case DBPOOL_##name: return meaning;
-        DBPOOL_STATUSES(MEANING)
-#undef MEANING
-    }
-    return "unknown status";
-}
-
 const char *dbp_event_name(dbpool_event_kind kind) {
 #define TEXT(name, text) text,
     static const char *const names[] = {DBPOOL_EVENTS(TEXT)};
@@ -60,7 +40,7 @@ int64_t dbpool_now_ns(void) { return dbp_clock_now(); }
 
 /* ---- Records ---- */
 
-static bool is_out(const dbpool_record *record) { return dbp_load_relaxed_u32(&record->handles) > 0; }
+static bool is_out(const dbpool_record *record) { return dbp_load_relaxed_u32(&record->holder) != 0; }
 
 static dbpool_record *record_at(dbpool *pool, uint32_t index) { return dbp_record_of_slot(dbp_lend_slot(&pool->lend, index)); }
 

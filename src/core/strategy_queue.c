@@ -122,6 +122,13 @@ static dbpool_status timed_out(dbpool *pool, const dbp_waiter *waiter, dbpool_er
     return DBPOOL_ETIMEOUT;
 }
 
+/* The limit was not what the caller waited for: its own opening was late. */
+static dbpool_status opening_timed_out(const dbp_waiter *waiter, dbpool_error *err) {
+    return dbp_error_set_native(err, DBPOOL_ETIMEOUT, DBPOOL_ERROR_RETRYABLE | DBPOOL_ERROR_TIMED_OUT, 0,
+                                "checkout: a connection was still being opened, and none came back, within the timeout of %g",
+                                (double)waiter->timeout_ms / 1000.0);
+}
+
 static dbpool_status refused(dbpool *pool, const dbp_waiter *waiter, dbp_lend_result result, dbpool_error *err) {
     switch (result) {
     case DBP_LEND_CLOSED: return dbp_error_set(err, DBPOOL_ECLOSED, "checkout: the pool is closed");
@@ -152,10 +159,13 @@ dbpool_status dbp_queue_take(dbpool *pool, dbp_waiter *waiter, dbpool_record **r
         dbp_lend_result result = dbp_lend_wait(&pool->lend, waiter);
         if (result == DBP_LEND_FAILED)
             return told_of_failure(waiter, err);
+        if (result == DBP_LEND_TIMEOUT && own)
+            return opening_timed_out(waiter, err);
         if (result != DBP_LEND_SLOT)
             return refused(pool, waiter, result, err);
         dbpool_record *record = dbp_record_of_slot(waiter->slot);
         record->pool = pool;
+        record->cell.record = record;
         if (record->native && record != own)
             record->flags &= ~DBP_RECORD_FRESH;
         if (!record->native && may_race(pool, waiter) && open_elsewhere(pool, waiter, record)) {

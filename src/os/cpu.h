@@ -27,7 +27,7 @@ static inline uint32_t dbp_cpu_current(void) {
      * */
     const char *area = (const char *)__builtin_thread_pointer() + __rseq_offset;
     int32_t cpu = (int32_t)__atomic_load_n(&((const struct rseq *)(const void *)area)->cpu_id, __ATOMIC_RELAXED);
-    if (__builtin_expect(__rseq_size != 0 && cpu >= 0, 1))
+    if (__builtin_expect(cpu >= 0, 1))
         return (uint32_t)cpu;
 #endif
     return dbp_cpu_current_slow();

@@ -14,6 +14,7 @@
 bool (*dbp_thread_hook)(void) = NULL;
 _Thread_local uint32_t dbp_thread_id_cached __attribute__((tls_model("initial-exec"))) = 0;
 uint32_t dbp_fork_count = 0;
+void (*dbp_fork_child_hook)(void) = NULL;
 
 struct start {
     void (*run)(void *arg);
@@ -88,6 +89,8 @@ static void after_fork_in_child(void) {
         dbp_store_relaxed_u32(&guards[i]->word, 0);
     dbp_fork_count++;
     dbp_thread_id_cached = 0;
+    if (dbp_fork_child_hook)
+        dbp_fork_child_hook();
 }
 
 static void watch(void) { pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child); }

@@ -33,6 +33,9 @@ static inline uint32_t dbp_thread_id(void) {
  * ours. */
 extern uint32_t dbp_fork_count;
 
+/* Called in a child, after dbp_fork_count has risen, when set: it may only store and close(2). */
+extern void (*dbp_fork_child_hook)(void);
+
 /* Makes dbp_fork_count rise in a child; call it before the first read. May be called often. */
 void dbp_fork_watch(void);
 

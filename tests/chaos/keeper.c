@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Keeps a private PostgreSQL for a script: prints its URL, then obeys one order a line on standard input and answers each with one line, until
- * the input ends.
+ * Keeps a private PostgreSQL for a script: prints its URL, then obeys one order a line on standard input and answers each with one line,
+ * until the input ends.
  *
  *     kill      ends one session of the program under test, another one each time; answers how many it ended, 0 or 1
  *     stop      SIGSTOP to the postmaster and every backend

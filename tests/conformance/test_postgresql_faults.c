@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * PostgreSQL connections whose server is killed or stopped. Every deadline is proven by a status, not by a clock: a call that did not keep it would hang this program.
+ * PostgreSQL connections whose server is killed or stopped. Every deadline is proven by a status, not by a clock: a call that did not keep
+ * it would hang this program.
  */
 #include <setjmp.h>
 #include <stdarg.h>

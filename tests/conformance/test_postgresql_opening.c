@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Opening PostgreSQL connections when it is not simple: servers that never answer, several of them, names that are slow to find or not found, arguments that are no good.
- * Every deadline is proven by a status, not by a clock: a call that did not keep it would hang this program.
+ * Opening PostgreSQL connections when it is not simple: servers that never answer, several of them, names that are slow to find or not
+ * found, arguments that are no good. Every deadline is proven by a status, not by a clock: a call that did not keep it would hang this
+ * program.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A PostgreSQL session between two holders: what arrives unasked, what is dropped and what closes it; where its arguments come from; what a fork and a program started
- * from here see of it.
+ * A PostgreSQL session between two holders: what arrives unasked, what is dropped and what closes it; where its arguments come from; what a
+ * fork and a program started from here see of it.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What stress tests share: threads that do random things, a checked condition, and a driver without a lock of its own. A lock in the driver would put the
- * threads in an order, and hide races of the pool from the sanitizer.
+ * What stress tests share: threads that do random things, a checked condition, and a driver without a lock of its own. A lock in the driver
+ * would put the threads in an order, and hide races of the pool from the sanitizer.
  */
 #ifndef TESTS_STRESS_H
 #define TESTS_STRESS_H

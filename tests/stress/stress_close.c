@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The end of a pool, again and again, while threads wait in its line, hold its connections and return them. Everybody gets a lease or is told that the pool
- * is closed; nobody hangs; each connection and each pool is freed once.
+ * The end of a pool, again and again, while threads wait in its line, hold its connections and return them. Everybody gets a lease or is
+ * told that the pool is closed; nobody hangs; each connection and each pool is freed once.
  */
 #include <pthread.h>
 #include <stdio.h>

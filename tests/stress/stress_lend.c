@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The lending core alone: takers, returners, openings that fail, openings on other threads, callbacks, resizes, drains and a close in the middle. Each
- * thing knows its holder, and at the end of each round every place is accounted for.
+ * The lending core alone: takers, returners, openings that fail, openings on other threads, callbacks, resizes, drains and a close in the
+ * middle. Each thing knows its holder, and at the end of each round every place is accounted for.
  */
 #include <pthread.h>
 #include <stdio.h>

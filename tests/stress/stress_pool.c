@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A whole pool under threads that do everything that may be done to it, at random. Each connection notices two users at once and a use after its close;
- * at the end every lease has ended, every connection is closed, and the pool's own figures say so.
+ * A whole pool under threads that do everything that may be done to it, at random. Each connection notices two users at once and a use
+ * after its close; at the end every lease has ended, every connection is closed, and the pool's own figures say so.
  */
 #include <stdio.h>
 #include <string.h>
@@ -86,7 +86,8 @@ static void end_by_detach(dbpool_conn conn, stress_seed *seed) {
         end_by_checkin(conn, seed);
 }
 
-/* One of several handles to one lease, which others may be ending at this moment. Harsh: each may also invalidate it; then nobody reads through his own. */
+/* One of several handles to one lease, which others may be ending at this moment. Harsh: each may also invalidate it; then nobody reads
+ * through his own. */
 static void end_shared(dbpool_conn conn, bool harsh, stress_seed *seed) {
     dbpool_conn copy = conn;
     dbpool_status status = DBPOOL_OK;

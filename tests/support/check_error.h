@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What must hold of every error: it is the expected one, told as "action: cause" in one line, and shows no password. Each password of a test has "marker" in it.
+ * What must hold of every error: it is the expected one, told as "action: cause" in one line, and shows no password. Each password of a
+ * test has "marker" in it.
  */
 #ifndef TESTS_CHECK_ERROR_H
 #define TESTS_CHECK_ERROR_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A server that speaks just enough of PostgreSQL's protocol to let a client in, and then says what the test wants said. It is a thread of the test on a port of
- * 127.0.0.1, and serves one connection at a time.
+ * A server that speaks just enough of PostgreSQL's protocol to let a client in, and then says what the test wants said. It is a thread of
+ * the test on a port of 127.0.0.1, and serves one connection at a time.
  */
 #ifndef TESTS_POSTGRES_MOCK_H
 #define TESTS_POSTGRES_MOCK_H

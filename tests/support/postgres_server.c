@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Three processes: the test; its supervisor, which knows by the end of a pipe that the test is gone; the postmaster, which the kernel ends with the supervisor.
- * PostgreSQL refuses to run as root: then it runs as the user "postgres" or "nobody".
+ * Three processes: the test; its supervisor, which knows by the end of a pipe that the test is gone; the postmaster, which the kernel ends
+ * with the supervisor. PostgreSQL refuses to run as root: then it runs as the user "postgres" or "nobody".
  */
 #include "postgres_server.h"
 
@@ -230,7 +230,8 @@ static void supervise(struct supervisor *self) {
     for (int fd = 0; fd <= 2; fd++)
         dup2(null, fd);
     signal(SIGPIPE, SIG_IGN);
-    /* A shell starts its background jobs with these ignored; what end_postmaster sends to a process that is just being made would be lost. */
+    /* A shell starts its background jobs with these ignored; what end_postmaster sends to a process that is just being made would be lost.
+     * */
     signal(SIGINT, SIG_DFL);
     signal(SIGQUIT, SIG_DFL);
     /* The cluster is made here and not by the test, which may be gone before it is whole. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Whatever fails around the pool, it fails in order: each allocation of the library, each start of a thread and each call of the driver is made to fail,
- * the k-th for every k, once and from then on, over a session that walks the whole interface. Each failure is told in a sentence, nothing is
- * lost or closed twice, and when the faults have stopped the next checkout works.
+ * Whatever fails around the pool, it fails in order: each allocation of the library, each start of a thread and each call of the driver is
+ * made to fail, the k-th for every k, once and from then on, over a session that walks the whole interface. Each failure is told in a
+ * sentence, nothing is lost or closed twice, and when the faults have stopped the next checkout works.
  */
 #include <setjmp.h>
 #include <stdarg.h>

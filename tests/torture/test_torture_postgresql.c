@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Whatever fails below the PostgreSQL driver, it fails in order: each call of libpq and of the system that can fail, each allocation of ours and each start of a
- * thread is made to fail, the k-th for every k, once and from then on, over a session that uses the whole driver. Every failure is told in words without a
- * secret, nothing that libpq gave is kept, no descriptor stays open, and the next session works.
+ * Whatever fails below the PostgreSQL driver, it fails in order: each call of libpq and of the system that can fail, each allocation of
+ * ours and each start of a thread is made to fail, the k-th for every k, once and from then on, over a session that uses the whole driver.
+ * Every failure is told in words without a secret, nothing that libpq gave is kept, no descriptor stays open, and the next session works.
  */
 #include <setjmp.h>
 #include <stdarg.h>

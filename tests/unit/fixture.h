@@ -94,8 +94,8 @@ void fixture_listen(fixture *f);
 void fixture_listen_to(fixture *f, dbpool_event_kind kind);
 dbpool_status fixture_listener(const dbpool_event *event, void *arg, dbpool_error *err);
 
-/* What has happened since the last time: calls of the driver ("open1", but not look and state) and events ("on_connect1", "on_checkin-" without a
- * connection), with the number of their native. For tests of one thread. Valid until the next call. */
+/* What has happened since the last time: calls of the driver ("open1", but not look and state) and events ("on_connect1", "on_checkin-"
+ * without a connection), with the number of their native. For tests of one thread. Valid until the next call. */
 const char *trace(fixture *f);
 
 /* Appends a word of the test's own. */

@@ -327,6 +327,34 @@ static void a_detached_connection_is_reset_told_and_closed_at_its_return(void **
     assert_null(f->last[DBPOOL_ON_CLOSE_DETACHED].record);
 }
 
+static void begin_a_transaction(void *native, void *arg) {
+    (void)arg;
+    fake_native_set_state(native, DBPOOL_NATIVE_DIRTY);
+}
+
+static void begin_at_checkin(fixture *f, const dbpool_event *event) {
+    (void)f;
+    begin_a_transaction(event->native, NULL);
+}
+
+/* R-IN-1, R-REC-4 */
+static void what_a_finalizer_or_checkin_listener_leaves_open_is_not_lent_on(void **state) {
+    fixture *f = *state;
+    fixture_open(f);
+    dbpool_conn conn = lent(f);
+    assert_int_equal(dbpool_on_checkin(conn, begin_a_transaction, NULL), DBPOOL_OK);
+    returned(&conn);
+    assert_int_equal(fake_driver_open_natives(f->fake), 0);
+    fixture_listen_to(f, DBPOOL_ON_CHECKIN);
+    f->inside = begin_at_checkin;
+    conn = lent(f);
+    returned(&conn);
+    f->inside = NULL;
+    assert_int_equal(fake_driver_open_natives(f->fake), 0);
+    assert_int_equal(stats_of(f).unclean, 2);
+    assert_int_equal(stats_of(f).open, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(a_return_resets_finalizes_tells_and_gives_back_in_this_order),
@@ -347,6 +375,7 @@ int main(void) {
         FIXTURE_TEST(a_transaction_that_is_open_all_the_same_is_closed),
         FIXTURE_TEST(a_lease_that_is_never_returned_stays_listed_and_closes_at_its_late_return),
         FIXTURE_TEST(a_detached_connection_is_reset_told_and_closed_at_its_return),
+        FIXTURE_TEST(what_a_finalizer_or_checkin_listener_leaves_open_is_not_lent_on),
     };
     return cmocka_run_group_tests_name("checkin", tests, fixture_start, NULL);
 }

@@ -406,6 +406,53 @@ static void a_lease_without_a_connection_is_not_valid(void **state) {
     assert_false(dbpool_is_valid(DBPOOL_CONN_NONE));
 }
 
+static dbpool_status refuse_in_silence(void *driver_arg, void *native, int64_t deadline_ns, dbpool_error *err) {
+    (void)driver_arg;
+    (void)native;
+    (void)deadline_ns;
+    (void)err;
+    return DBPOOL_EDRIVER;
+}
+
+/* R-OUT-3 */
+static void a_driver_that_fails_without_a_word_fails_the_checkout(void **state) {
+    fixture *f = *state;
+    dbpool_driver silent = *fake_driver_table(f->fake);
+    silent.ping = refuse_in_silence;
+    f->config.pre_ping = 1;
+    f->config.size = 1;
+    f->config.max_overflow = 0;
+    assert_int_equal(dbpool_open_driver(&silent, f->fake, &f->config, &f->pool, &f->err), DBPOOL_OK);
+    dbpool_conn conn = lent(f);
+    returned(&conn);
+    assert_int_equal(dbpool_try_checkout(f->pool, &conn, &f->err), DBPOOL_EDRIVER);
+    assert_null(conn.cell);
+    assert_string_equal(f->err.message, "ping connection: the database refused or failed");
+    assert_int_equal(stats_of(f).leased, 0);
+}
+
+static void count_leases(fixture *f, const dbpool_event *event) {
+    (void)event;
+    size_t listed;
+    assert_int_equal(dbpool_leases(f->pool, NULL, 0, &listed), DBPOOL_OK);
+    assert_int_equal(listed, 0);
+    assert_int_equal(stats_of(f).checkins, stats_of(f).checkouts);
+}
+
+/* R-QUE-6 */
+static void a_connection_that_is_being_examined_is_no_lease_yet(void **state) {
+    fixture *f = *state;
+    fixture_open(f);
+    dbpool_conn conn = lent(f);
+    returned(&conn);
+    fixture_listen_to(f, DBPOOL_ON_CHECKOUT);
+    f->inside = count_leases;
+    conn = lent(f);
+    assert_int_equal(stats_of(f).leased, 1);
+    assert_int_equal(stats_of(f).checkins, 1);
+    returned(&conn);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(a_checkout_makes_a_lease_that_counts_one),
@@ -432,6 +479,8 @@ int main(void) {
         FIXTURE_TEST(a_hard_invalidation_ends_the_lease_whatever_its_count),
         FIXTURE_TEST(an_empty_lease_is_not_detached_nor_checked_out_again),
         FIXTURE_TEST(a_lease_without_a_connection_is_not_valid),
+        FIXTURE_TEST(a_driver_that_fails_without_a_word_fails_the_checkout),
+        FIXTURE_TEST(a_connection_that_is_being_examined_is_no_lease_yet),
     };
     return cmocka_run_group_tests_name("checkout", tests, fixture_start, NULL);
 }

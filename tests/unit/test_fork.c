@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * A forked child: every use of the parent's pool and leases is refused there, nothing of the parent's is touched, and a pool of the child's own works.
+ * A forked child: every use of the parent's pool and leases is refused there, nothing of the parent's is touched, and a pool of the child's
+ * own works.
  */
 #include "fixture.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,6 +68,7 @@ static void use_the_pool(fixture *f, dbpool_conn conn) {
     size_t count;
     const dbpool_creator creator = {.open = open_none};
     (void)conn;
+    EXPECT(strcmp(trace(f), "abandon2") == 0); /* the idle one; whoever holds the other may still have its native handle */
     EXPECT_REFUSED(dbpool_checkout(f->pool, &other, &err));
     EXPECT(other.cell == NULL);
     EXPECT(err.status == DBPOOL_EFORK);

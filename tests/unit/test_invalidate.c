@@ -268,6 +268,20 @@ static void a_reset_listener_may_invalidate_and_then_nothing_is_reset(void **sta
     assert_int_equal(stats_of(f).reset_failed, 0);
 }
 
+/* R-INV-4 */
+static void a_lease_of_another_pool_condemns_nothing(void **state) {
+    fixture *f = *state;
+    fixture_open(f);
+    dbpool *other = NULL;
+    assert_int_equal(dbpool_recreate(f->pool, &other, &f->err), DBPOOL_OK);
+    dbpool_conn conn = lent(f);
+    assert_int_equal(dbpool_invalidate_pool(other, &conn, NULL), DBPOOL_EINVAL);
+    assert_true(dbpool_is_valid(conn));
+    assert_int_equal(stats_of(f).pool_invalidated, 0);
+    returned(&conn);
+    dbpool_destroy(other);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(a_hard_invalidation_closes_now_and_ends_the_lease),
@@ -283,6 +297,7 @@ int main(void) {
         FIXTURE_TEST(the_log_names_the_connection_and_the_reason),
         FIXTURE_TEST(a_record_is_invalidated_once_and_only_by_its_holder),
         FIXTURE_TEST(a_reset_listener_may_invalidate_and_then_nothing_is_reset),
+        FIXTURE_TEST(a_lease_of_another_pool_condemns_nothing),
     };
     return cmocka_run_group_tests_name("invalidate", tests, fixture_start, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The moment at which a handle leaves a lease that others hold too. From then on the others may end the lease, and the record may be lent to somebody
- * else: whatever has to be done to the handle's cell must have been done.
+ * The moment at which a handle leaves a lease that others hold too. From then on the others may end the lease, and the record may be lent
+ * to somebody else: whatever has to be done to the handle's cell must have been done.
  */
 #include <setjmp.h>
 #include <stdarg.h>

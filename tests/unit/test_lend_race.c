@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The moment in a put between making the slot visible and looking at the gate again, at which everything may happen: the test does it there, in the
- * place of other threads.
+ * The moment in a put between making the slot visible and looking at the gate again, at which everything may happen: the test does it
+ * there, in the place of other threads.
  */
 #include "os/atomic.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The moment in a put between reading the idle stack's head and reading how many may be idle: the test resizes there, in the place of another thread.
+ * The moment in a put between reading the idle stack's head and reading how many may be idle: the test resizes there, in the place of
+ * another thread.
  */
 #include "os/atomic.h"
 

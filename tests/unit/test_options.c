@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The options of a pool: what a URL's key may be set to, whose dbpool_config is taken over and how, and which of them contradict each other.
+ * The options of a pool: what a URL's key may be set to, whose dbpool_config is taken over and how, and which of them contradict each
+ * other.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -77,46 +78,46 @@ static void a_key_sets_its_field_and_no_other(void **state) {
         const char *key, *value;
         int64_t expected;
     } cases[] = {
-        {"pool_size", "0", 0},
-        {"pool_size", "32767", 32767},
-        {"pool_max_overflow", "-1", -1},
-        {"pool_timeout", "30", 30000},
-        {"pool_timeout", "0", 0},
-        {"pool_timeout", "-1", -1},
-        {"pool_timeout", "none", -1},
-        {"pool_timeout", "0.5", 500},
-        {"pool_timeout", "1500ms", 1500},
-        {"pool_timeout", "366d", DBPOOL_MS_MAX},
-        {"pool_connect_timeout", "2min", 120000},
-        {"pool_recycle", "1h", 3600000},
-        {"pool_recycle", "off", -1},
-        {"pool_fair", "250us", 250000},
-        {"pool_fair", "1h", 3600000000000},
-        {"pool_fair", "0", 0},
-        {"pool_fair", "7ns", 7},
-        {"pool_pre_ping", "true", 1},
-        {"pool_pre_ping", "ON", 1},
-        {"pool_pre_ping", "no", 0},
-        {"pool_validate_after", "1s", 1000},
-        {"pool_ping_timeout", "1ms", 1},
-        {"pool_reset_timeout", "0.001", 1},
+        {"pool_size",            "0",        0                    },
+        {"pool_size",            "32767",    32767                },
+        {"pool_max_overflow",    "-1",       -1                   },
+        {"pool_timeout",         "30",       30000                },
+        {"pool_timeout",         "0",        0                    },
+        {"pool_timeout",         "-1",       -1                   },
+        {"pool_timeout",         "none",     -1                   },
+        {"pool_timeout",         "0.5",      500                  },
+        {"pool_timeout",         "1500ms",   1500                 },
+        {"pool_timeout",         "366d",     DBPOOL_MS_MAX        },
+        {"pool_connect_timeout", "2min",     120000               },
+        {"pool_recycle",         "1h",       3600000              },
+        {"pool_recycle",         "off",      -1                   },
+        {"pool_fair",            "250us",    250000               },
+        {"pool_fair",            "1h",       3600000000000        },
+        {"pool_fair",            "0",        0                    },
+        {"pool_fair",            "7ns",      7                    },
+        {"pool_pre_ping",        "true",     1                    },
+        {"pool_pre_ping",        "ON",       1                    },
+        {"pool_pre_ping",        "no",       0                    },
+        {"pool_validate_after",  "1s",       1000                 },
+        {"pool_ping_timeout",    "1ms",      1                    },
+        {"pool_reset_timeout",   "0.001",    1                    },
         {"pool_reset_on_return", "rollback", DBPOOL_RESET_ROLLBACK},
-        {"pool_reset_on_return", "true", DBPOOL_RESET_ROLLBACK},
-        {"pool_reset_on_return", "commit", DBPOOL_RESET_COMMIT},
-        {"pool_reset_on_return", "none", DBPOOL_RESET_NONE},
-        {"pool_reset_on_return", "None", DBPOOL_RESET_NONE},
-        {"pool_reset_on_return", "false", DBPOOL_RESET_NONE},
-        {"pool_reset_on_return", "null", DBPOOL_RESET_NONE},
-        {"pool_reset_on_return", "full", DBPOOL_RESET_FULL},
-        {"pool_echo", "off", DBPOOL_ECHO_OFF},
-        {"pool_echo", "false", DBPOOL_ECHO_OFF},
-        {"pool_echo", "info", DBPOOL_ECHO_INFO},
-        {"pool_echo", "true", DBPOOL_ECHO_INFO},
-        {"pool_echo", "on", DBPOOL_ECHO_INFO},
-        {"pool_echo", "debug", DBPOOL_ECHO_DEBUG},
-        {"pool_idle_order", "warm", DBPOOL_IDLE_WARM},
-        {"pool_idle_order", "lifo", DBPOOL_IDLE_LIFO},
-        {"pool_idle_order", "fifo", DBPOOL_IDLE_FIFO},
+        {"pool_reset_on_return", "true",     DBPOOL_RESET_ROLLBACK},
+        {"pool_reset_on_return", "commit",   DBPOOL_RESET_COMMIT  },
+        {"pool_reset_on_return", "none",     DBPOOL_RESET_NONE    },
+        {"pool_reset_on_return", "None",     DBPOOL_RESET_NONE    },
+        {"pool_reset_on_return", "false",    DBPOOL_RESET_NONE    },
+        {"pool_reset_on_return", "null",     DBPOOL_RESET_NONE    },
+        {"pool_reset_on_return", "full",     DBPOOL_RESET_FULL    },
+        {"pool_echo",            "off",      DBPOOL_ECHO_OFF      },
+        {"pool_echo",            "false",    DBPOOL_ECHO_OFF      },
+        {"pool_echo",            "info",     DBPOOL_ECHO_INFO     },
+        {"pool_echo",            "true",     DBPOOL_ECHO_INFO     },
+        {"pool_echo",            "on",       DBPOOL_ECHO_INFO     },
+        {"pool_echo",            "debug",    DBPOOL_ECHO_DEBUG    },
+        {"pool_idle_order",      "warm",     DBPOOL_IDLE_WARM     },
+        {"pool_idle_order",      "lifo",     DBPOOL_IDLE_LIFO     },
+        {"pool_idle_order",      "fifo",     DBPOOL_IDLE_FIFO     },
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         dbpool_config config = INITIAL, expected = INITIAL;
@@ -147,31 +148,31 @@ static void a_bad_value_is_named_with_its_rule(void **state) {
     static const struct {
         const char *key, *value, *message;
     } cases[] = {
-        {"pool_size", "abc", "pool_size=abc: " SIZE_RULE},
-        {"pool_size", "", "pool_size=: " SIZE_RULE},
-        {"pool_size", "-1", "pool_size=-1: " SIZE_RULE},
-        {"pool_size", "32768", "pool_size=32768: " SIZE_RULE},
-        {"pool_size", "4294967297", "pool_size=4294967297: " SIZE_RULE},
-        {"pool_size", "5 ", "pool_size=5 : " SIZE_RULE},
-        {"pool_max_overflow", "-2", "pool_max_overflow=-2: is not a whole number from -1 to 32767"},
-        {"pool_timeout", "soon", "pool_timeout=soon: " MS_RULE ", or -1 for none"},
-        {"pool_timeout", "-2", "pool_timeout=-2: " MS_RULE ", or -1 for none"},
-        {"pool_timeout", "500us", "pool_timeout=500us: " MS_RULE ", or -1 for none"},
-        {"pool_timeout", "367d", "pool_timeout=367d: " MS_RULE ", or -1 for none"},
-        {"pool_validate_after", "-1", "pool_validate_after=-1: " MS_RULE},
-        {"pool_ping_timeout", "0", "pool_ping_timeout=0: is not a duration from 1ms to 366d in whole milliseconds (30s, 500ms, 5min)"},
-        {"pool_fair", "61min", "pool_fair=61min: is not a duration from 0 to 1h (500us, 2ms, 1s)"},
-        {"pool_pre_ping", "maybe", "pool_pre_ping=maybe: is not one of true, false, yes, no, on, off, 1, 0"},
-        {"pool_reset_on_return", "sometimes", "pool_reset_on_return=sometimes: " RESET_RULE},
-        {"pool_reset_on_return", "1", "pool_reset_on_return=1: " RESET_RULE},
-        {"pool_idle_order", "random", "pool_idle_order=random: is not one of warm, lifo, fifo"},
-        {"pool_echo", "unset", "pool_echo=unset: is not one of off, false, info, true, on, debug"},
-        {"pool_name", "a\nb", "pool_name=a\\x0Ab: is not UTF-8 text of at most 255 bytes without control characters"},
-        {"pool_name", "a\xFF", "pool_name=a\\xFF: is not UTF-8 text of at most 255 bytes without control characters"},
-        {"pool_size", "\xE0\x80\x80", "pool_size=\\xE0\\x80\\x80: " SIZE_RULE},
-        {"pool_size", "123456789012345678901234567890123456789012345", "pool_size=1234567890123456789012345678901234567890...: " SIZE_RULE},
-        {"pool_size", "123456789012345678901234567890123456789\xC3\xA4",
-         "pool_size=123456789012345678901234567890123456789...: " SIZE_RULE},
+        {"pool_size",            "abc",                                             "pool_size=abc: " SIZE_RULE                                                                       },
+        {"pool_size",            "",                                                "pool_size=: " SIZE_RULE                                                                          },
+        {"pool_size",            "-1",                                              "pool_size=-1: " SIZE_RULE                                                                        },
+        {"pool_size",            "32768",                                           "pool_size=32768: " SIZE_RULE                                                                     },
+        {"pool_size",            "4294967297",                                      "pool_size=4294967297: " SIZE_RULE                                                                },
+        {"pool_size",            "5 ",                                              "pool_size=5 : " SIZE_RULE                                                                        },
+        {"pool_max_overflow",    "-2",                                              "pool_max_overflow=-2: is not a whole number from -1 to 32767"                                    },
+        {"pool_timeout",         "soon",                                            "pool_timeout=soon: " MS_RULE ", or -1 for none"                                                  },
+        {"pool_timeout",         "-2",                                              "pool_timeout=-2: " MS_RULE ", or -1 for none"                                                    },
+        {"pool_timeout",         "500us",                                           "pool_timeout=500us: " MS_RULE ", or -1 for none"                                                 },
+        {"pool_timeout",         "367d",                                            "pool_timeout=367d: " MS_RULE ", or -1 for none"                                                  },
+        {"pool_validate_after",  "-1",                                              "pool_validate_after=-1: " MS_RULE                                                                },
+        {"pool_ping_timeout",    "0",                                               "pool_ping_timeout=0: is not a duration from 1ms to 366d in whole milliseconds (30s, 500ms, 5min)"},
+        {"pool_fair",            "61min",                                           "pool_fair=61min: is not a duration from 0 to 1h (500us, 2ms, 1s)"                                },
+        {"pool_pre_ping",        "maybe",                                           "pool_pre_ping=maybe: is not one of true, false, yes, no, on, off, 1, 0"                          },
+        {"pool_reset_on_return", "sometimes",                                       "pool_reset_on_return=sometimes: " RESET_RULE                                                     },
+        {"pool_reset_on_return", "1",                                               "pool_reset_on_return=1: " RESET_RULE                                                             },
+        {"pool_idle_order",      "random",                                          "pool_idle_order=random: is not one of warm, lifo, fifo"                                          },
+        {"pool_echo",            "unset",                                           "pool_echo=unset: is not one of off, false, info, true, on, debug"                                },
+        {"pool_name",            "a\nb",                                            "pool_name=a\\x0Ab: is not UTF-8 text of at most 255 bytes without control characters"            },
+        {"pool_name",            "a\xFF",                                           "pool_name=a\\xFF: is not UTF-8 text of at most 255 bytes without control characters"             },
+        {"pool_size",            "\xE0\x80\x80",                                    "pool_size=\\xE0\\x80\\x80: " SIZE_RULE                                                           },
+        {"pool_size",            "123456789012345678901234567890123456789012345",   "pool_size=1234567890123456789012345678901234567890...: " SIZE_RULE                               },
+        {"pool_size",            "123456789012345678901234567890123456789\xC3\xA4",
+         "pool_size=123456789012345678901234567890123456789...: " SIZE_RULE                                                                                                           },
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         dbpool_config config = INITIAL;
@@ -202,17 +203,17 @@ static void an_unknown_key_is_named_with_the_nearest(void **state) {
     static const struct {
         const char *key, *message;
     } cases[] = {
-        {"pool_siz", "pool_siz: is not an option of a pool; the nearest is pool_size"},
-        {"pool_SIZE", "pool_SIZE: is not an option of a pool; the nearest is pool_size"},
-        {"pool_overflow", "pool_overflow: is not an option of a pool; the nearest is pool_max_overflow"},
-        {"pool_preping", "pool_preping: is not an option of a pool; the nearest is pool_pre_ping"},
-        {"pool_time_out", "pool_time_out: is not an option of a pool; the nearest is pool_timeout"},
-        {"pool_reset_on_retrun", "pool_reset_on_retrun: is not an option of a pool; the nearest is pool_reset_on_return"},
-        {"pool_conect_timeout", "pool_conect_timeout: is not an option of a pool; the nearest is pool_connect_timeout"},
-        {"pool_", "pool_: is not an option of a pool; the nearest is pool_name"},
-        {"pool_siz\x1B[0m", "pool_siz\\x1B[0m: is not an option of a pool; the nearest is pool_size"},
+        {"pool_siz",                                                          "pool_siz: is not an option of a pool; the nearest is pool_size"                       },
+        {"pool_SIZE",                                                         "pool_SIZE: is not an option of a pool; the nearest is pool_size"                      },
+        {"pool_overflow",                                                     "pool_overflow: is not an option of a pool; the nearest is pool_max_overflow"          },
+        {"pool_preping",                                                      "pool_preping: is not an option of a pool; the nearest is pool_pre_ping"               },
+        {"pool_time_out",                                                     "pool_time_out: is not an option of a pool; the nearest is pool_timeout"               },
+        {"pool_reset_on_retrun",                                              "pool_reset_on_retrun: is not an option of a pool; the nearest is pool_reset_on_return"},
+        {"pool_conect_timeout",                                               "pool_conect_timeout: is not an option of a pool; the nearest is pool_connect_timeout" },
+        {"pool_",                                                             "pool_: is not an option of a pool; the nearest is pool_name"                          },
+        {"pool_siz\x1B[0m",                                                   "pool_siz\\x1B[0m: is not an option of a pool; the nearest is pool_size"               },
         {"pool_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-         "pool_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...: is not an option of a pool; the nearest is pool_validate_after"},
+         "pool_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...: is not an option of a pool; the nearest is pool_validate_after"                                               },
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         dbpool_config config = INITIAL;
@@ -421,18 +422,18 @@ static void size_and_overflow_must_agree(void **state) {
         int32_t size, max_overflow;
         const char *message; /* NULL: they agree */
     } cases[] = {
-        {5, 10, NULL},
-        {5, 0, NULL},
-        {32767, 0, NULL},
-        {32757, 10, NULL},
-        {1, 32766, NULL},
-        {32767, -1, NULL},
-        {0, -1, NULL},
-        {0, 10, NULL},
-        {32767, 10, "pool_size=32767 and pool_max_overflow=10: " TOO_MANY},
-        {1, 32767, "pool_size=1 and pool_max_overflow=32767: " TOO_MANY},
-        {0, 0, "pool_size=0 and pool_max_overflow=0: " NO_LIMIT},
-        {0, 11, "pool_size=0 and pool_max_overflow=11: " NO_LIMIT},
+        {5,     10,    NULL                                                 },
+        {5,     0,     NULL                                                 },
+        {32767, 0,     NULL                                                 },
+        {32757, 10,    NULL                                                 },
+        {1,     32766, NULL                                                 },
+        {32767, -1,    NULL                                                 },
+        {0,     -1,    NULL                                                 },
+        {0,     10,    NULL                                                 },
+        {32767, 10,    "pool_size=32767 and pool_max_overflow=10: " TOO_MANY},
+        {1,     32767, "pool_size=1 and pool_max_overflow=32767: " TOO_MANY },
+        {0,     0,     "pool_size=0 and pool_max_overflow=0: " NO_LIMIT     },
+        {0,     11,    "pool_size=0 and pool_max_overflow=11: " NO_LIMIT    },
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         dbpool_config config = INITIAL;
@@ -446,7 +447,10 @@ static void size_and_overflow_must_agree(void **state) {
 
 static void listeners_must_be_there(void **state) {
     (void)state;
-    dbpool_listener listeners[] = {{DBPOOL_ON_CONNECT, accept, NULL}, {DBPOOL_ON_CLOSE_DETACHED, accept, NULL}};
+    dbpool_listener listeners[] = {
+        {DBPOOL_ON_CONNECT,        accept, NULL},
+        {DBPOOL_ON_CLOSE_DETACHED, accept, NULL}
+    };
     dbpool_config config = INITIAL;
     dbpool_error err = {0};
     config.listener_count = 2;

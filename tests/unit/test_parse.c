@@ -44,13 +44,13 @@ static void expect_refusals(parse_fn parse, const char *const *cases, size_t cou
 static void a_whole_number_is_read(void **state) {
     (void)state;
     static const number cases[] = {
-        {"0", 0},
-        {"-0", 0},
-        {"7", 7},
-        {"-7", -7},
-        {"007", 7},
-        {"32767", 32767},
-        {"9223372036854775807", INT64_MAX},
+        {"0",                    0        },
+        {"-0",                   0        },
+        {"7",                    7        },
+        {"-7",                   -7       },
+        {"007",                  7        },
+        {"32767",                32767    },
+        {"9223372036854775807",  INT64_MAX},
         {"-9223372036854775808", INT64_MIN},
     };
     expect_numbers(dbp_parse_int, cases, COUNT(cases));
@@ -91,8 +91,17 @@ static void a_truth_is_read_in_any_case(void **state) {
         const char *text;
         bool value;
     } cases[] = {
-        {"true", true},   {"yes", true}, {"on", true},   {"1", true},  {"True", true},   {"ON", true},
-        {"false", false}, {"no", false}, {"off", false}, {"0", false}, {"FALSE", false},
+        {"true",  true },
+        {"yes",   true },
+        {"on",    true },
+        {"1",     true },
+        {"True",  true },
+        {"ON",    true },
+        {"false", false},
+        {"no",    false},
+        {"off",   false},
+        {"0",     false},
+        {"FALSE", false},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         bool value = !cases[i].value;
@@ -115,37 +124,42 @@ static void what_is_no_truth_is_refused(void **state) {
 static void a_duration_is_exact(void **state) {
     (void)state;
     static const number cases[] = {
-        {"0", 0},
-        {"30", 30000000000},
-        {"30s", 30000000000},
-        {"500ms", 500000000},
-        {"250us", 250000},
-        {"7ns", 7},
-        {"5min", 300000000000},
-        {"2h", 7200000000000},
-        {"366d", 31622400000000000},
-        {"1.5", 1500000000},
-        {"1.50000000000000000000000000", 1500000000},
-        {"0.1", 100000000},
-        {"0.3s", 300000000},
-        {"0.000000001", 1},
-        {"0.29ms", 290000},
-        {"1.25h", 4500000000000},
-        {"0.1d", 8640000000000},
-        {"0.000000000005h", 18},
-        {"0.0000000000000000d", 0},
-        {"1.0ns", 1},
-        {"00012.5ms", 12500000},
-        {"9223372036.854775807", INT64_MAX},
-        {"9223372036854775807ns", INT64_MAX},
-        {"106751d", 9223286400000000000},
+        {"0",                            0                  },
+        {"30",                           30000000000        },
+        {"30s",                          30000000000        },
+        {"500ms",                        500000000          },
+        {"250us",                        250000             },
+        {"7ns",                          7                  },
+        {"5min",                         300000000000       },
+        {"2h",                           7200000000000      },
+        {"366d",                         31622400000000000  },
+        {"1.5",                          1500000000         },
+        {"1.50000000000000000000000000", 1500000000         },
+        {"0.1",                          100000000          },
+        {"0.3s",                         300000000          },
+        {"0.000000001",                  1                  },
+        {"0.29ms",                       290000             },
+        {"1.25h",                        4500000000000      },
+        {"0.1d",                         8640000000000      },
+        {"0.000000000005h",              18                 },
+        {"0.0000000000000000d",          0                  },
+        {"1.0ns",                        1                  },
+        {"00012.5ms",                    12500000           },
+        {"9223372036.854775807",         INT64_MAX          },
+        {"9223372036854775807ns",        INT64_MAX          },
+        {"106751d",                      9223286400000000000},
     };
     expect_numbers(dbp_parse_duration, cases, COUNT(cases));
 }
 
 static void none_is_minus_one(void **state) {
     (void)state;
-    static const number cases[] = {{"-1", -1}, {"none", -1}, {"off", -1}, {"None", -1}};
+    static const number cases[] = {
+        {"-1",   -1},
+        {"none", -1},
+        {"off",  -1},
+        {"None", -1}
+    };
     expect_numbers(dbp_parse_duration, cases, COUNT(cases));
 }
 
@@ -246,25 +260,25 @@ static void only_well_formed_utf8_has_a_length(void **state) {
         const char *text;
         size_t length;
     } cases[] = {
-        {"", 0},
-        {"a", 1},
-        {"\x7F", 1},
-        {"é", 2},
-        {"€", 3},
-        {"\U0001F600", 4},
-        {"\x80", 0},
-        {"\xC3", 0},
-        {"\xC0\x80", 0},
-        {"\xC1\xBF", 0},
-        {"\xE0\x9F\xBF", 0},
-        {"\xE2\x82", 0},
-        {"\xED\xA0\x80", 0},
-        {"\xED\x9F\xBF", 3},
+        {"",                 0},
+        {"a",                1},
+        {"\x7F",             1},
+        {"é",               2},
+        {"€",              3},
+        {"\U0001F600",       4},
+        {"\x80",             0},
+        {"\xC3",             0},
+        {"\xC0\x80",         0},
+        {"\xC1\xBF",         0},
+        {"\xE0\x9F\xBF",     0},
+        {"\xE2\x82",         0},
+        {"\xED\xA0\x80",     0},
+        {"\xED\x9F\xBF",     3},
         {"\xF0\x8F\xBF\xBF", 0},
         {"\xF4\x8F\xBF\xBF", 4},
         {"\xF4\x90\x80\x80", 0},
         {"\xF5\x80\x80\x80", 0},
-        {"\xC3(", 0},
+        {"\xC3(",            0},
     };
     for (size_t i = 0; i < COUNT(cases); i++)
         if (dbp_parse_utf8(cases[i].text) != cases[i].length)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What can block without a deadline (the resolver, LDAP services, GSS) runs on a helper thread. Caller and helper share a job; the one who lets go last frees
- * it, and the word `state` decides, exactly once, whether the caller takes the connection or the helper closes it.
+ * What can block without a deadline (the resolver, LDAP services, GSS) runs on a helper thread. Caller and helper share a job; the one who
+ * lets go last frees it, and the word `state` decides, exactly once, whether the caller takes the connection or the helper closes it.
  */
 #include "drivers/postgresql/aside.h"
 

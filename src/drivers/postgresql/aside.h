@@ -13,8 +13,8 @@
 /* What opens; it may overrun its deadline. */
 typedef dbpool_status (*dbp_pg_open_fn)(struct dbp_pg_config *config, int64_t deadline_ns, PGconn **conn_out, dbpool_error *err);
 
-/* Runs `open` on a helper thread and returns by the deadline with what it brought, or with ECONNECT (DBPOOL_ERROR_TIMED_OUT). A connection that comes later
- * is closed by the helper thread. */
+/* Runs `open` on a helper thread and returns by the deadline with what it brought, or with ECONNECT (DBPOOL_ERROR_TIMED_OUT). A connection
+ * that comes later is closed by the helper thread. */
 dbpool_status dbp_pg_open_aside(dbp_pg_open_fn open, struct dbp_pg_config *config, int64_t deadline_ns, PGconn **conn_out,
                                 dbpool_error *err);
 

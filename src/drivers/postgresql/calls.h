@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Everything that the PostgreSQL driver calls of libpq, and of the system where it can fail or wait, stands in one table. Tests put a table of their own in
- * its place. Nothing else in this directory calls libpq by name.
+ * Everything that the PostgreSQL driver calls of libpq, and of the system where it can fail or wait, stands in one table. Tests put a table
+ * of their own in its place. Nothing else in this directory calls libpq by name.
  */
 #ifndef DBP_POSTGRESQL_CALLS_H
 #define DBP_POSTGRESQL_CALLS_H

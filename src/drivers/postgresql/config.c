@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Connect arguments: checked against libpq's own list, kept as a table of keys and values from which every connection is opened, never put together
- * into a connect string, and wiped when they are let go.
+ * Connect arguments: checked against libpq's own list, kept as a table of keys and values from which every connection is opened, never put
+ * together into a connect string, and wiped when they are let go.
  */
 #include "drivers/postgresql/config.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The connect arguments that all connections of one pool share. Immutable once made; kept until the pool and the last helper thread have let go.
+ * The connect arguments that all connections of one pool share. Immutable once made; kept until the pool and the last helper thread have
+ * let go.
  */
 #ifndef DBP_POSTGRESQL_CONFIG_H
 #define DBP_POSTGRESQL_CONFIG_H
@@ -29,8 +30,9 @@ void dbp_pg_config_unref(struct dbp_pg_config *config);
 /* The value given for a key of libpq's, or NULL. `config` may be NULL. */
 const char *dbp_pg_config_value(const struct dbp_pg_config *config, const char *key);
 
-/* PQconnectStartParams with the arguments of the pool, where those in `instead` take the place of what the pool has under the same key; NULL as a value there
- * means that the argument is not given. NULL when there is no memory. Does not block, if every host is an address or a socket. */
+/* PQconnectStartParams with the arguments of the pool, where those in `instead` take the place of what the pool has under the same key;
+ * NULL as a value there means that the argument is not given. NULL when there is no memory. Does not block, if every host is an address or
+ * a socket. */
 PGconn *dbp_pg_config_start(const struct dbp_pg_config *config, const dbpool_param *instead, size_t instead_count);
 
 /* PQconninfoFree for options that may hold secrets: overwrites them first. NULL does nothing. */

@@ -9,8 +9,8 @@
 
 static const char action[] = "describe";
 
-/* Every name is qualified: what stands first in the caller's search_path is not ours. A setting that the server does not know gives no row. Time-outs are in
- * milliseconds in pg_settings, whatever unit they were set in. */
+/* Every name is qualified: what stands first in the caller's search_path is not ours. A setting that the server does not know gives no row.
+ * Time-outs are in milliseconds in pg_settings, whatever unit they were set in. */
 static const char facts[] =
     "SELECT 'user', current_user::pg_catalog.text"
     " UNION ALL SELECT 'database', pg_catalog.current_database()::pg_catalog.text"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * libpq's errors made ours: "action: cause" in one line, with SQLSTATE and flags, without a password and without anything of a connect argument that libpq
- * could not make sense of (a password with an unescaped character in it ends up there).
+ * libpq's errors made ours: "action: cause" in one line, with SQLSTATE and flags, without a password and without anything of a connect
+ * argument that libpq could not make sense of (a password with an unescaped character in it ends up there).
  */
 #include "drivers/postgresql/error.h"
 
@@ -59,8 +59,8 @@ static void take_codes(char *text, char sqlstate[6]) {
     }
 }
 
-/* Appends a text of several lines as one. Empty lines, hints (which begin with a tab), where in the server's source it happened, and what was just said (libpq
- * tries again without TLS) are left out. */
+/* Appends a text of several lines as one. Empty lines, hints (which begin with a tab), where in the server's source it happened, and what
+ * was just said (libpq tries again without TLS) are left out. */
 static void append_lines(dbp_buffer *out, char *text) {
     const char *last = NULL;
     char *rest = NULL;
@@ -92,7 +92,8 @@ static const char *field(const PGresult *result, int code) {
     return text ? text : "";
 }
 
-/* A server that this connection was to find writable, and that has since become a standby: no connection to it is what the pool asked for. */
+/* A server that this connection was to find writable, and that has since become a standby: no connection to it is what the pool asked for.
+ * */
 static bool was_demoted(const PGconn *conn) {
     const char *standby = dbp_pg->PQparameterStatus(conn, "in_hot_standby");
     if (!standby || strcmp(standby, "on") != 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * One statement there and back. While it is under way libpq is in non-blocking mode and only poll waits, so that a server which neither reads nor answers
- * cannot hold the caller past the deadline.
+ * One statement there and back. While it is under way libpq is in non-blocking mode and only poll waits, so that a server which neither
+ * reads nor answers cannot hold the caller past the deadline.
  */
 #include "drivers/postgresql/exchange.h"
 
@@ -25,8 +25,8 @@ enum dbp_pg_readiness dbp_pg_wait(int fd, int events, int64_t deadline_ns) {
     return DBP_PG_FAILED;
 }
 
-/* TLS and GSS hand out up to 16 kB at a time and may keep a rest of it that no poll sees. libpq makes room for 8 kB or more before it reads, so that the third
- * read finds nothing kept. */
+/* TLS and GSS hand out up to 16 kB at a time and may keep a rest of it that no poll sees. libpq makes room for 8 kB or more before it
+ * reads, so that the third read finds nothing kept. */
 bool dbp_pg_read(PGconn *conn) {
     int reads = dbp_pg->PQsslInUse(conn) || dbp_pg->PQgssEncInUse(conn) ? 3 : 1;
     bool whole = true;
@@ -55,7 +55,8 @@ static bool is_copy(const PGresult *result) {
     return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
 }
 
-/* Takes the results that have arrived. True when nothing more is to come, or a COPY, which no statement of ours begins and of which there would be no end. */
+/* Takes the results that have arrived. True when nothing more is to come, or a COPY, which no statement of ours begins and of which there
+ * would be no end. */
 static bool take(PGconn *conn, PGresult **kept) {
     while (!dbp_pg->PQisBusy(conn)) {
         PGresult *result = dbp_pg->PQgetResult(conn);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * libpq gives each notice to a receiver, and its own receiver gives the text to a processor. Holders set the processor; we take the receiver's place. libpq's
- * own is the same function for all connections: it is learned from a new one, whose receiver nobody has changed yet.
+ * libpq gives each notice to a receiver, and its own receiver gives the text to a processor. Holders set the processor; we take the
+ * receiver's place. libpq's own is the same function for all connections: it is learned from a new one, whose receiver nobody has changed
+ * yet.
  */
 #include "drivers/postgresql/notices.h"
 
@@ -18,8 +19,8 @@ static void ignore_text(void *arg, const char *message) {
 
 static bool starts(const char *text, const char *start) { return text && strncmp(text, start, strlen(start)) == 0; }
 
-/* Notices and warnings have an SQLSTATE and are no error. Of an error that nobody waits for libpq makes a notice too, and of messages that it drops one without
- * SQLSTATE. A server that crashes or is stopped at once says so to every session in a *warning* of class 57P. */
+/* Notices and warnings have an SQLSTATE and are no error. Of an error that nobody waits for libpq makes a notice too, and of messages that
+ * it drops one without SQLSTATE. A server that crashes or is stopped at once says so to every session in a *warning* of class 57P. */
 static void hear(void *arg, const PGresult *notice) {
     struct dbp_pg_heard *heard = arg;
     const char *severity = dbp_pg->PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);

@@ -17,7 +17,8 @@ struct dbp_pg_heard {
 /* Learns libpq's own receiver from a connection that nobody else has had. */
 void dbp_pg_notices_learn(PGconn *fresh);
 
-/* Sets back what a holder may have set: libpq's own receiver, and a notice processor that does nothing. At an opening, and at each return. */
+/* Sets back what a holder may have set: libpq's own receiver, and a notice processor that does nothing. At an opening, and at each return.
+ * */
 void dbp_pg_notices_silence(PGconn *conn);
 
 /* Listens from here on, into `heard`, until dbp_pg_notices_silence. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Opening one connection: find out what libpq would do, look the names up, then try the addresses one at a time, each with its share of the time left, through
- * PQconnectPoll.
+ * Opening one connection: find out what libpq would do, look the names up, then try the addresses one at a time, each with its share of the
+ * time left, through PQconnectPoll.
  *
- * libpq itself goes through a list of hosts without a deadline for each, so it is given one address at a time. `target_session_attrs` is still judged by
- * libpq, for that one server; what is left to do here is to go on to the next, and prefer-standby's second pass. As in libpq, a server that refuses
- * the login ends the search, and one that is still starting does not.
+ * libpq itself goes through a list of hosts without a deadline for each, so it is given one address at a time. `target_session_attrs` is
+ * still judged by libpq, for that one server; what is left to do here is to go on to the next, and prefer-standby's second pass. As in
+ * libpq, a server that refuses the login ends the search, and one that is still starting does not.
  */
 #include "drivers/postgresql/open.h"
 
@@ -55,8 +55,9 @@ static bool copy_route(const PQconninfoOption *options, struct dbp_pg_route *rou
     return true;
 }
 
-/* Fills `route` with what libpq makes of the arguments, the environment, the service file and its defaults. libpq tells that only of a connection, so it is given
- * a channel_binding that it refuses after it has put everything together and before it begins to connect. Blocks only for a service that stands in LDAP. */
+/* Fills `route` with what libpq makes of the arguments, the environment, the service file and its defaults. libpq tells that only of a
+ * connection, so it is given a channel_binding that it refuses after it has put everything together and before it begins to connect. Blocks
+ * only for a service that stands in LDAP. */
 static dbpool_status learn_route(const struct dbp_pg_config *config, struct dbp_pg_route *route, dbpool_error *err) {
     static const dbpool_param refused[] = {
         {"channel_binding", "none of these"},
@@ -162,13 +163,17 @@ static const char *value_or_env(const struct dbp_pg_config *config, const char *
     return value && *value ? value : getenv(variable);
 }
 
-/* Whether nothing can block but the server's socket. Over the network names are looked up, and GSS may be negotiated, which libpq does with blocking calls. */
+/* Whether nothing can block but the server's socket. Over the network names are looked up, and GSS may be negotiated, which libpq does with
+ * blocking calls. */
 static bool stays_here(const struct dbp_pg_config *config) {
     return !value_or_env(config, "service", "PGSERVICE") && !value_or_env(config, "hostaddr", "PGHOSTADDR") &&
            dbp_pg_is_local(value_or_env(config, "host", "PGHOST"));
 }
 
 dbpool_status dbp_pg_open(void *driver_arg, int64_t deadline_ns, void **native_out, dbpool_error *err) {
+    if (!driver_arg)
+        return dbp_error_set(err, DBPOOL_EOPTION,
+                             "open connection: there are no connect arguments; open the pool from a URL or with a creator");
     PGconn *conn = NULL;
     dbpool_status status = stays_here(driver_arg) ? open_now(driver_arg, deadline_ns, &conn, err)
                                                   : dbp_pg_open_aside(open_now, driver_arg, deadline_ns, &conn, err);

@@ -33,7 +33,8 @@ const dbpool_driver dbpool_postgresql_driver = {
     .describe = dbp_pg_describe,
 };
 
-/* Linking the driver is enough: its schemes are known before main. Without memory they are not, and the library is then found by its name. */
+/* Linking the driver is enough: its schemes are known before main. Without memory they are not, and the library is then found by its name.
+ * */
 __attribute__((constructor)) static void make_known(void) { (void)dbpool_register_driver(&dbpool_postgresql_driver, NULL); }
 
 PGconn *dbpool_postgresql(dbpool_conn conn) { return dbpool_native_of(conn, dbpool_postgresql_driver.name); }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Host lists made address lists. libpq would look names up inside PQconnectPoll, without a deadline; so it is done here, and libpq gets `hostaddr`.
- * Messages count the hosts instead of naming them: a URL whose password holds an unescaped character ends up with a part of it as host.
+ * Host lists made address lists. libpq would look names up inside PQconnectPoll, without a deadline; so it is done here, and libpq gets
+ * `hostaddr`. Messages count the hosts instead of naming them: a URL whose password holds an unescaped character ends up with a part of it
+ * as host.
  */
 #include "drivers/postgresql/resolve.h"
 

@@ -32,8 +32,8 @@ struct dbp_pg_targets {
 /* Whether every host of a list is a directory of sockets: nothing to look up, nobody to wait for but the server. */
 bool dbp_pg_is_local(const char *hosts);
 
-/* Looks up every host and appends its addresses in their order; a host that is not found is left out, unless no other is. Blocks for as long as the system's
- * resolver does: for a helper thread, when dbp_pg_is_local says no. The caller frees `targets` in either case. */
+/* Looks up every host and appends its addresses in their order; a host that is not found is left out, unless no other is. Blocks for as
+ * long as the system's resolver does: for a helper thread, when dbp_pg_is_local says no. The caller frees `targets` in either case. */
 dbpool_status dbp_pg_resolve(const struct dbp_pg_route *route, struct dbp_pg_targets *targets, dbpool_error *err);
 
 void dbp_pg_targets_free(struct dbp_pg_targets *targets);

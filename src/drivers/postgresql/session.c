@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * An open connection. It is *quiet* when the server owes no answer and none is unread. What the client library knows is asked, never what we remember:
- * PQtransactionStatus says ACTIVE from the moment a statement is sent until PQgetResult has returned NULL, which covers unread results, single-row mode and
- * COPY; pipeline and non-blocking mode are not seen by it and are asked for by name.
+ * An open connection. It is *quiet* when the server owes no answer and none is unread. What the client library knows is asked, never what
+ * we remember: PQtransactionStatus says ACTIVE from the moment a statement is sent until PQgetResult has returned NULL, which covers unread
+ * results, single-row mode and COPY; pipeline and non-blocking mode are not seen by it and are asked for by name.
  */
 #include "drivers/postgresql/session.h"
 
@@ -16,8 +16,8 @@
 
 /* ---- State -------------------------------------------------------------------------------------------------------------------- */
 
-/* Takes in what libpq has read but not looked at, and drops notifications: they were for the last holder, or for nobody. False when there was something that nobody
- * had asked for. No system call. */
+/* Takes in what libpq has read but not looked at, and drops notifications: they were for the last holder, or for nobody. False when there
+ * was something that nobody had asked for. No system call. */
 static bool digest(PGconn *conn) {
     struct dbp_pg_heard heard = {0};
     dbp_pg_notices_hear(conn, &heard);
@@ -123,8 +123,8 @@ dbpool_status dbp_pg_close(void *driver_arg, void *native, dbpool_error *err) {
     (void)driver_arg;
     (void)err;
     PGconn *conn = native;
-    /* PQfinish sends a goodbye, which in blocking mode waits for room in the socket. To leave that mode libpq first sends what is left over, and waits for that
-     * too; nothing is left over on a quiet connection. Any other is cut off, so that nothing can be waited for. */
+    /* PQfinish sends a goodbye, which in blocking mode waits for room in the socket. To leave that mode libpq first sends what is left
+     * over, and waits for that too; nothing is left over on a quiet connection. Any other is cut off, so that nothing can be waited for. */
     bool quiet = is_quiet(conn) && dbp_pg->PQsetnonblocking(conn, 1) == 0;
     if (!quiet && !dbp_pg->PQisnonblocking(conn) && dbp_pg->PQsocket(conn) >= 0)
         dbp_pg->shutdown(dbp_pg->PQsocket(conn), SHUT_RDWR);

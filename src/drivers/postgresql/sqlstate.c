@@ -3,7 +3,8 @@
  * What an SQLSTATE says about the connection and the pool: the one place where that is decided.
  *
  * LOST   this session is over.
- * STALE  so is every other session of the pool. Set only where the server cannot mean anything less: a wrong one costs every connection, and a missing one
+ * STALE  so is every other session of the pool. Set only where the server cannot mean anything less: a wrong one costs every connection,
+ * and a missing one
  *        costs little, because the look finds closed sockets without a round trip.
  * RETRY  the same work may succeed later, on this or a new connection, with nothing changed.
  */

@@ -173,8 +173,9 @@ void dbp_sqlite_release(void *driver_arg) {
 
 /* ---- What a session is like ------------------------------------------------------------------------------------------------------ */
 
-/* The settings that belong to a connection and not to the file, each written as it is read. locking_mode comes first: an exclusive lock goes
- * with the next read of the file, which max_page_count does. (The lock wait is a setting too; it is set after each work of the pool.) */
+/* The settings that belong to a connection and not to the file, each written as it is read. locking_mode comes first: an exclusive lock
+ * goes with the next read of the file, which max_page_count does. (The lock wait is a setting too; it is set after each work of the pool.)
+ * */
 static const char *const pragmas[] = {
     "locking_mode",
     "query_only",

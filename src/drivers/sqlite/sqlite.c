@@ -486,7 +486,8 @@ const dbpool_driver dbpool_sqlite_driver = {
     .describe = describe,
 };
 
-/* Linking the driver is enough: its schemes are known before main. Without memory they are not, and the library is then found by its name. */
+/* Linking the driver is enough: its schemes are known before main. Without memory they are not, and the library is then found by its name.
+ * */
 __attribute__((constructor)) static void make_known(void) { (void)dbpool_register_driver(&dbpool_sqlite_driver, NULL); }
 
 sqlite3 *dbpool_sqlite(dbpool_conn conn) { return dbpool_native_of(conn, "sqlite"); }
