@@ -12,9 +12,9 @@
 
 /* ---- The beginning of a lease ---- */
 
-static inline void begin(dbpool_record *record, uint64_t cell_state) {
-    (void)dbp_cell_begin(&record->cell, cell_state);
+static inline uint64_t begin(dbpool_record *record, uint64_t cell_state) {
     dbp_store_relaxed_u32(&record->handles, 1);
+    return dbp_cell_begin(&record->cell, cell_state);
 }
 
 /* The moment from which the lease counts. */
@@ -24,11 +24,11 @@ static inline void count_lease(dbpool_record *record) {
     dbp_store_relaxed_u64(&record->since_ns, (uint64_t)dbp_clock_coarse());
 }
 
-static inline dbpool_status lend(dbpool_record *record, dbpool_conn *conn_out) {
+/* Not inline: as the last call of the fast path it saves the registers that it needs, and the path before it none. */
+__attribute__((noinline)) static dbpool_status lend(dbpool_record *record, dbpool_conn *conn_out) {
     dbp_record_enter(record, DBP_RECORD_LEASED);
-    begin(record, DBP_CELL_LIVE);
+    *conn_out = (dbpool_conn){&record->cell, begin(record, DBP_CELL_LIVE)};
     count_lease(record);
-    *conn_out = dbp_lease_shown(&record->cell);
     return DBPOOL_OK;
 }
 
@@ -169,7 +169,7 @@ static dbpool_status refresh(dbpool *pool, dbpool_record *record, dbp_waiter *wa
 
 static dbpool_status prepare(dbpool *pool, dbpool_record *record, dbp_waiter *waiter, dbpool_conn *conn_out, dbpool_error *err) {
     dbp_record_enter(record, DBP_RECORD_CHECKING);
-    begin(record, DBP_CELL_ENDING);
+    (void)begin(record, DBP_CELL_ENDING);
     dbpool_status status = refresh(pool, record, waiter, err);
     if (status == DBPOOL_OK)
         status = prove(pool, record, waiter, err);
@@ -209,17 +209,37 @@ static dbpool_status checkout_slow(dbpool *pool, dbpool_record *record, int64_t 
     return status;
 }
 
-/* The fast path; everything that it does not need is called from its end. */
+/* ---- The fast path ---- */
+
+/* Nothing has to be asked of an idle record's connection but what is named in `allowed`. */
+static inline bool is_ready(dbpool *pool, const dbpool_record *record, uint32_t allowed) {
+    return !(dbp_load_relaxed_u32(&pool->checkout_checks) & ~allowed) && !record->flags &&
+           record->epoch == dbp_load_acquire_u64(&pool->epoch);
+}
+
+/* `record` has been taken. A look alone does not make the path slow. */
+static dbpool_status checkout_taken(dbpool *pool, dbpool_record *record, int64_t timeout_ms, dbpool_conn *conn_out, dbpool_error *err) {
+    bool look = dbp_load_relaxed_u32(&pool->checkout_checks) & DBP_CHECK_LOOK;
+    if (is_ready(pool, record, DBP_CHECK_LOOK) && (!look || looks_alive(pool, record)))
+        return lend(record, conn_out);
+    return checkout_slow(pool, record, timeout_ms, conn_out, err);
+}
+
+static dbpool_status checkout_elsewhere(dbpool *pool, int64_t timeout_ms, dbpool_conn *conn_out, dbpool_error *err) {
+    dbp_slot *slot = dbp_lend_take_other(&pool->lend);
+    if (slot)
+        return checkout_taken(pool, dbp_record_of_slot(slot), timeout_ms, conn_out, err);
+    return checkout_slow(pool, NULL, timeout_ms, conn_out, err);
+}
+
+/* What rests at this CPU is lent at once. Every other way is a last call, so that this one saves no registers for it. */
 static inline dbpool_status checkout(dbpool *pool, int64_t timeout_ms, dbpool_conn *conn_out, dbpool_error *err) {
-    dbp_slot *slot = dbp_lend_take(&pool->lend);
-    dbpool_record *record = slot ? dbp_record_of_slot(slot) : NULL;
-    if (__builtin_expect(!record, 0))
-        return checkout_slow(pool, NULL, timeout_ms, conn_out, err);
-    uint32_t checks = dbp_load_relaxed_u32(&pool->checkout_checks);
-    if (__builtin_expect(checks & ~DBP_CHECK_LOOK || record->flags || record->epoch != dbp_load_acquire_u64(&pool->epoch), 0))
-        return checkout_slow(pool, record, timeout_ms, conn_out, err);
-    if (checks & DBP_CHECK_LOOK && !looks_alive(pool, record))
-        return checkout_slow(pool, record, timeout_ms, conn_out, err);
+    dbp_slot *slot = dbp_lend_take_hot(&pool->lend);
+    if (__builtin_expect(!slot, 0))
+        return checkout_elsewhere(pool, timeout_ms, conn_out, err);
+    dbpool_record *record = dbp_record_of_slot(slot);
+    if (__builtin_expect(!is_ready(pool, record, 0), 0))
+        return checkout_taken(pool, record, timeout_ms, conn_out, err);
     return lend(record, conn_out);
 }
 

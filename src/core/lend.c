@@ -344,7 +344,9 @@ static bool grow_locked(dbp_lend *lend) {
 /* ---- Taking ---- */
 
 dbp_slot *dbp_lend_take_other(dbp_lend *lend) {
-    dbp_slot *slot = pop(lend);
+    dbp_slot *slot = dbp_hot_take(&lend->hot[dbp_cpu_current() & lend->hot_mask]);
+    if (!slot)
+        slot = pop(lend);
     return slot ? slot : steal(lend);
 }
 

@@ -139,15 +139,20 @@ void dbp_lend_fini(dbp_lend *lend);
 dbp_slot *dbp_lend_take_other(dbp_lend *lend);
 dbp_slot *dbp_lend_put_other(dbp_lend *lend, dbp_slot *slot);
 
+static inline dbp_slot *dbp_hot_take(dbp_hot *hot) {
+    return dbp_load_relaxed_ptr(&hot->slot) ? dbp_exchange_seq_cst_ptr(&hot->slot, NULL) : NULL;
+}
+
+/* Takes the slot that rests at the caller's CPU; NULL when there is none, or the CPU is not known at once. */
+static inline dbp_slot *dbp_lend_take_hot(dbp_lend *lend) {
+    int32_t cpu = dbp_cpu_current_fast();
+    return __builtin_expect(cpu >= 0, 1) ? dbp_hot_take(&lend->hot[(uint32_t)cpu & lend->hot_mask]) : NULL;
+}
+
 /* Takes an idle slot without waiting, locking or a system call; NULL when there is none (in fifo order always: dbp_lend_wait finds it). */
 static inline dbp_slot *dbp_lend_take(dbp_lend *lend) {
-    dbp_hot *hot = &lend->hot[dbp_cpu_current() & lend->hot_mask];
-    if (dbp_load_relaxed_ptr(&hot->slot)) {
-        dbp_slot *slot = dbp_exchange_seq_cst_ptr(&hot->slot, NULL);
-        if (slot)
-            return slot;
-    }
-    return dbp_lend_take_other(lend);
+    dbp_slot *slot = dbp_lend_take_hot(lend);
+    return slot ? slot : dbp_lend_take_other(lend);
 }
 
 /* Takes a slot, idle or empty, waiting for one as the waiter allows. On DBP_LEND_SLOT `waiter->slot` is the caller's. A waiter with a

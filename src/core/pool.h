@@ -124,8 +124,17 @@ const char *dbp_event_name(dbpool_event_kind kind);
 /* A record for the caller alone: OPENING with a connection just opened, or IDLE. */
 dbpool_status dbp_queue_take(dbpool *pool, dbp_waiter *waiter, dbpool_record **record_out, dbpool_error *err);
 
-/* Takes back a record that has a connection: keeps it, hands it on, or closes it. The caller's hold ends. */
-void dbp_queue_give(dbpool *pool, dbpool_record *record);
+/* Closes the connection of a record that nobody may keep, and gives its place back. */
+void dbp_queue_close(dbpool *pool, dbpool_record *record);
+
+/* Takes back a record that has a connection: keeps it, hands it on, or closes it (or another that has come back in the meantime). The caller's
+ * hold ends, and the pool may be gone afterwards. */
+static inline void dbp_queue_give(dbpool *pool, dbpool_record *record) {
+    dbp_record_enter(record, DBP_RECORD_IDLE);
+    dbp_slot *surplus = dbp_lend_put(&pool->lend, &record->slot);
+    if (__builtin_expect(surplus != NULL, 0))
+        dbp_queue_close(pool, dbp_record_of_slot(surplus));
+}
 
 /* Takes back a record without one, and its place. The pool may be gone afterwards unless the caller holds a reference. */
 void dbp_queue_give_empty(dbpool *pool, dbpool_record *record);

@@ -25,22 +25,15 @@ void dbp_queue_give_empty(dbpool *pool, dbpool_record *record) {
         drained(pool);
 }
 
-static void close_and_give_empty(dbpool *pool, dbpool_record *record) {
+void dbp_queue_close(dbpool *pool, dbpool_record *record) {
     dbp_record_close(record);
     dbp_queue_give_empty(pool, record);
-}
-
-void dbp_queue_give(dbpool *pool, dbpool_record *record) {
-    dbp_record_enter(record, DBP_RECORD_IDLE);
-    dbp_slot *surplus = dbp_lend_put(&pool->lend, &record->slot);
-    if (surplus)
-        close_and_give_empty(pool, dbp_record_of_slot(surplus));
 }
 
 void dbp_queue_close_chain(dbpool *pool, dbp_slot *chain) {
     for (dbp_slot *slot = chain, *next; slot; slot = next) {
         next = dbp_lend_chain_next(&pool->lend, slot);
-        close_and_give_empty(pool, dbp_record_of_slot(slot));
+        dbp_queue_close(pool, dbp_record_of_slot(slot));
     }
     if (dbp_lend_is_drained(&pool->lend))
         drained(pool);

@@ -20,17 +20,21 @@ uint32_t dbp_cpu_count(void);
 /* The slow way: sched_getcpu, or a hash of the thread. */
 uint32_t dbp_cpu_current_slow(void);
 
+/* The processor if that is to be had at once, without a call; else below 0. */
+static inline int32_t dbp_cpu_current_fast(void) {
+#if defined(DBP_HAVE_RSEQ)
+    /* glibc gives every thread the area, and the kernel keeps cpu_id current; below 0 it is not registered (valgrind, old kernels, by tunable). */
+    const char *area = (const char *)__builtin_thread_pointer() + __rseq_offset;
+    return (int32_t)__atomic_load_n(&((const struct rseq *)(const void *)area)->cpu_id, __ATOMIC_RELAXED);
+#else
+    return -1;
+#endif
+}
+
 /* A number that is the same for callers on the same processor, mostly. */
 static inline uint32_t dbp_cpu_current(void) {
-#if defined(DBP_HAVE_RSEQ)
-    /* glibc registers the area for each thread and the kernel keeps cpu_id current; below 0 it is not registered (valgrind, old kernels).
-     * */
-    const char *area = (const char *)__builtin_thread_pointer() + __rseq_offset;
-    int32_t cpu = (int32_t)__atomic_load_n(&((const struct rseq *)(const void *)area)->cpu_id, __ATOMIC_RELAXED);
-    if (__builtin_expect(cpu >= 0, 1))
-        return (uint32_t)cpu;
-#endif
-    return dbp_cpu_current_slow();
+    int32_t cpu = dbp_cpu_current_fast();
+    return __builtin_expect(cpu >= 0, 1) ? (uint32_t)cpu : dbp_cpu_current_slow();
 }
 
 #endif
