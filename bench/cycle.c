@@ -73,12 +73,14 @@ static cycle_thread *make_threads(int count, int64_t hold_ns, uint64_t samples) 
 
 struct fairness {
     uint64_t total, least, most;
+    int64_t held_ns;
 };
 
 static struct fairness add_up(const cycle_thread *threads, int count) {
-    struct fairness sum = {0, UINT64_MAX, 0};
+    struct fairness sum = {0, UINT64_MAX, 0, 0};
     for (int i = 0; i < count; i++) {
         sum.total += threads[i].cycles;
+        sum.held_ns += threads[i].held_ns;
         sum.least = threads[i].cycles < sum.least ? threads[i].cycles : sum.least;
         sum.most = threads[i].cycles > sum.most ? threads[i].cycles : sum.most;
     }
@@ -112,8 +114,9 @@ static int run_hold(int count, double seconds, int64_t hold_ns) {
         all += threads[i].cycles;
     }
     qsort(waits, all, sizeof *waits, by_value);
-    printf("{\"per_second\": %.1f, \"p50_ms\": %.4f, \"p99_ms\": %.4f, \"max_ms\": %.4f, \"fairness\": %.3f}\n",
-           (double)sum.total * 1e9 / (double)wall, waits[all / 2] / 1e6, waits[all * 99 / 100] / 1e6, waits[all - 1] / 1e6, ratio(&sum));
+    printf("{\"held_ms\": %.4f, \"per_second\": %.1f, \"p50_ms\": %.4f, \"p99_ms\": %.4f, \"max_ms\": %.4f, \"fairness\": %.3f}\n",
+           (double)sum.held_ns / 1e6 / (double)sum.total, (double)sum.total * 1e9 / (double)wall, waits[all / 2] / 1e6,
+           waits[all * 99 / 100] / 1e6, waits[all - 1] / 1e6, ratio(&sum));
     return 0;
 }
 

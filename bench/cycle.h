@@ -15,6 +15,7 @@ typedef struct cycle_thread {
     uint64_t cycles_wanted; /* 0: until *stop */
     int64_t hold_ns;        /* 0: none; else a sleep while the connection is held */
     uint64_t cycles;
+    int64_t held_ns;    /* the sum of all holds, as they came out */
     uint32_t *waits_ns; /* one sample for each cycle, or NULL */
     uint64_t waits_capacity;
 } cycle_thread;

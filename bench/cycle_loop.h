@@ -21,8 +21,10 @@ static void run_timed(cycle_thread *thread) {
         TAKE(handle);
         int64_t waited = cycle_now_ns() - asked;
         thread->waits_ns[cycles++] = waited > UINT32_MAX ? UINT32_MAX : (uint32_t)waited;
+        int64_t got = asked + waited;
         if (thread->hold_ns)
             cycle_sleep_ns(thread->hold_ns);
+        thread->held_ns += cycle_now_ns() - got;
         GIVE(handle);
     }
     thread->cycles = cycles;
