@@ -373,9 +373,12 @@ dbpool_status dbpool_invalidate_pool(dbpool *pool, dbpool_conn *conn, const dbpo
         return DBPOOL_EINVAL;
     if (dbp_pool_is_inherited(pool))
         return DBPOOL_EFORK;
-    if (conn && dbp_cell_readable(*conn) && dbp_cell_pool(*conn) != pool)
-        return DBPOOL_EINVAL;
     bool given = conn && claim_connection(*conn);
+    /* Asked only of a handle that nobody else can end meanwhile. */
+    if (given && dbp_cell_pool(*conn) != pool) {
+        dbp_cell_unpin(*conn); /* back to LIVE */
+        return DBPOOL_EINVAL;
+    }
     dbpool_record *record = given ? conn->cell->record : NULL;
     dbp_pool_condemn(pool, record && record->pool == pool ? record : NULL);
     return given ? invalidate_claimed(conn, reason) : DBPOOL_OK;
