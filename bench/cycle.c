@@ -11,12 +11,14 @@
 #include "cycle.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <time.h>
+#include <unistd.h>
 
 int64_t cycle_now_ns(void) {
     struct timespec now;
@@ -41,6 +43,17 @@ static void *run(void *arg) {
     return NULL;
 }
 
+/* As many threads as processors or fewer: one each, or the kernel puts two on one now and then, and the figures are of two kinds. */
+static void place(pthread_attr_t *attributes, int thread, int count) {
+    int processors = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (int i = 0; i < processors; i++)
+        if (count > processors || i == thread)
+            CPU_SET((size_t)i, &set);
+    pthread_attr_setaffinity_np(attributes, sizeof set, &set);
+}
+
 /* Runs all threads for `seconds` and returns the wall time. */
 static int64_t run_threads(cycle_thread *threads, int count, double seconds) {
     pthread_t *ids = calloc((size_t)count, sizeof *ids);
@@ -49,8 +62,10 @@ static int64_t run_threads(cycle_thread *threads, int count, double seconds) {
     pthread_attr_setstacksize(&attributes, 256 * 1024);
     pthread_barrier_init(&start_line, NULL, (unsigned)count + 1);
     stop = false;
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
+        place(&attributes, i, count);
         pthread_create(&ids[i], &attributes, run, &threads[i]);
+    }
     pthread_barrier_wait(&start_line);
     int64_t began = cycle_now_ns();
     cycle_sleep_ns((int64_t)(seconds * 1e9));
