@@ -24,8 +24,15 @@ static inline void count_lease(dbpool_record *record) {
     dbp_store_relaxed_u64(&record->since_ns, (uint64_t)dbp_clock_coarse());
 }
 
-/* Not inline: as the last call of the fast path it saves the registers that it needs, and the path before it none. */
-__attribute__((noinline)) static dbpool_status lend(dbpool_record *record, dbpool_conn *conn_out) {
+#if __has_attribute(no_stack_protector)
+#define UNGUARDED __attribute__((noinline, no_stack_protector))
+#else
+#define UNGUARDED __attribute__((noinline))
+#endif
+
+/* Not inline: as the last call of the fast path it saves the registers that it needs, and the path before it none. No stack guard: the one local
+ * that another function writes is the clock's. */
+UNGUARDED static dbpool_status lend(dbpool_record *record, dbpool_conn *conn_out) {
     dbp_record_enter(record, DBP_RECORD_LEASED);
     *conn_out = (dbpool_conn){&record->cell, begin(record, DBP_CELL_LIVE)};
     count_lease(record);
