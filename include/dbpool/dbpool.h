@@ -328,7 +328,7 @@ DBPOOL_API dbpool_status dbpool_resize(dbpool *pool, int32_t size, int32_t max_o
 /* Lends a connection: an idle one, or a new one, or the next that comes back, for at most the pool's `timeout`. On success `*conn_out` is a
  * lease, to be returned with dbpool_checkin; on failure it is the empty handle.
  * Errors: ETIMEOUT (names size, overflow and time), ECLOSED, ECONNECT and others (the opening's or ping's own error, unchanged),
- * EDISCONNECT ("This connection is closed": two tries failed), EDEADLK (in a listener, and it would have to wait), a connect or checkout
+ * EDISCONNECT ("This connection is closed": every try failed), EDEADLK (in a listener, and it would have to wait), a connect or checkout
  * listener's own status, ELIMIT (no limit is set, and as many are open as a pool can hold), ENOMEM, EBUG.
  * Thread: any.  Blocks: to wait, open and ping, within the deadline, and to close what is replaced.  Round-trips: 0, or 1 with pre_ping, or
  * those of an opening.
